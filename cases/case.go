@@ -1,0 +1,147 @@
+// Package cases is the truth: accounts, cases, their levels and steps, what may happen to
+// them, and the history of what did.
+//
+// Vocabulary: a *case* belongs to one account and goes through *levels*; a level has
+// *steps* (a document side, a face, a clip); a *take* is one try at a step, and the one that
+// the applicant keeps is *accepted*. What may happen in which state is state.go; what a
+// level requires is policy.go; the stored form is document.go.
+//
+// The package knows no HTTP, no Redis and no files. Bytes of evidence are package media's.
+package cases
+
+import "time"
+
+// Kind says who is verified.
+type Kind string
+
+// The kinds of case.
+const (
+	Person   Kind = "person"
+	Business Kind = "business"
+)
+
+// LevelState is the state of one level.
+type LevelState string
+
+// The states of a level.
+const (
+	Locked    LevelState = "locked"
+	Open      LevelState = "open"
+	Submitted LevelState = "submitted"
+	Checking  LevelState = "checking"
+	InReview  LevelState = "in_review"
+	Approved  LevelState = "approved"
+	Resubmit  LevelState = "resubmit"
+	Rejected  LevelState = "rejected"
+	// Collecting is the state of a case whose level is open.
+	Collecting LevelState = "collecting"
+)
+
+// StepState is the state of one step.
+type StepState string
+
+// The states of a step.
+const (
+	Todo      StepState = "todo"
+	Uploading StepState = "uploading"
+	Stored    StepState = "stored"
+	Accepted  StepState = "accepted"
+	Checked   StepState = "checked"
+	Failed    StepState = "failed"
+)
+
+// Level is one level of a case.
+type Level struct {
+	Level       int        `json:"level" bson:"level"`
+	State       LevelState `json:"state" bson:"state"`
+	Reasons     []Reason   `json:"reasons,omitempty" bson:"reasons,omitempty"`
+	SubmittedAt time.Time  `json:"submitted_at,omitzero" bson:"submitted_at,omitempty"`
+	DecidedAt   time.Time  `json:"decided_at,omitzero" bson:"decided_at,omitempty"`
+}
+
+// Reason says why, with a code of the catalogue.
+type Reason struct {
+	Code string `json:"code" bson:"code"`
+	Step string `json:"step,omitempty" bson:"step,omitempty"`
+}
+
+// Step is one thing to do for a level.
+type Step struct {
+	ID       string    `json:"id" bson:"id"`
+	Level    int       `json:"level" bson:"level"`
+	Kind     string    `json:"kind" bson:"kind"` // "photo"
+	State    StepState `json:"state" bson:"state"`
+	Channels []string  `json:"channels" bson:"channels"` // "desk", "phone"
+	Takes    []Take    `json:"takes,omitempty" bson:"takes,omitempty"`
+	Reasons  []Reason  `json:"reasons,omitempty" bson:"reasons,omitempty"`
+}
+
+// TakeState is the state of one take.
+type TakeState string
+
+// The states of a take.
+const (
+	TakeOpen      TakeState = "open"
+	TakeStored    TakeState = "stored"
+	TakeAccepted  TakeState = "accepted"
+	TakeDiscarded TakeState = "discarded" // only in answers; a discarded take leaves the case
+)
+
+// Take is one try at a step. Its bytes are media's, under UploadID.
+type Take struct {
+	UploadID   string    `json:"upload_id" bson:"upload_id"`
+	MediaID    string    `json:"media_id,omitempty" bson:"media_id,omitempty"` // "med_…", once stored
+	Epoch      int64     `json:"epoch" bson:"epoch"`
+	Owner      string    `json:"owner" bson:"owner"` // session or handoff id
+	State      TakeState `json:"state" bson:"state"`
+	Filetype   string    `json:"filetype,omitempty" bson:"filetype,omitempty"` // sniffed, once stored
+	Size       int64     `json:"size,omitempty" bson:"size,omitempty"`
+	SHA256     []byte    `json:"sha256,omitempty" bson:"sha256,omitempty"`
+	CreatedAt  time.Time `json:"created_at" bson:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at,omitzero" bson:"expires_at,omitempty"`
+	AcceptedAt time.Time `json:"accepted_at,omitzero" bson:"accepted_at,omitempty"`
+}
+
+// ActorKind says which sort of caller acted.
+type ActorKind string
+
+// The kinds of actor.
+const (
+	ByApplicant ActorKind = "applicant"
+	ByPhone     ActorKind = "phone"
+	ByStaff     ActorKind = "staff"
+	BySystem    ActorKind = "system"
+)
+
+// Actor is who did something. ID is an account or handoff id, never a name.
+type Actor struct {
+	Kind  ActorKind `json:"kind" bson:"kind"`
+	ID    string    `json:"id,omitempty" bson:"id,omitempty"`
+	Epoch int64     `json:"-" bson:"-"` // a phone's; every write it makes filters on it
+}
+
+// Identity is what Level 1 states. It is personal throughout and stored sealed.
+type Identity struct {
+	Nationality string        `json:"nationality"` // ISO 3166-1 alpha-3
+	Document    DocumentFacts `json:"document"`
+	Name        string        `json:"name"`
+	LatinName   string        `json:"latin_name,omitempty"`
+	BirthDate   string        `json:"birth_date"` // YYYY-MM-DD
+	Sex         string        `json:"sex,omitempty"`
+	Address     string        `json:"address"`
+	Occupation  string        `json:"occupation,omitempty"`
+	ActingFor   ActingFor     `json:"acting_for"`
+}
+
+// DocumentFacts are the facts of the certificate.
+type DocumentFacts struct {
+	Type      string `json:"type"` // "cn_resident_id", …
+	Number    string `json:"number"`
+	IssuedOn  string `json:"issued_on,omitempty"`
+	ExpiresOn string `json:"expires_on"` // YYYY-MM-DD or "long_term"
+}
+
+// ActingFor says who the account is for.
+type ActingFor struct {
+	Who string `json:"who"` // "self"
+}

@@ -1,0 +1,120 @@
+package cases
+
+import "time"
+
+// SchemaVersion is the version of the stored case document that this program writes.
+const SchemaVersion = 1
+
+// Document is a case as it is stored (docs/formats.md). Personal fields are sealed with
+// the case's data key before they get here; a backend stores what it is given.
+type Document struct {
+	ID           string `json:"id" bson:"_id"`
+	Schema       int    `json:"schema" bson:"schema"`
+	Version      int64  `json:"version" bson:"version"`             // grows by 1 with every replace
+	HandoffEpoch int64  `json:"handoff_epoch" bson:"handoff_epoch"` // only grows
+	AccountID    string `json:"account_id" bson:"account_id"`
+	Kind         Kind   `json:"kind" bson:"kind"`
+
+	CreatedAt time.Time `json:"created_at" bson:"created_at"`
+	UpdatedAt time.Time `json:"updated_at" bson:"updated_at"`
+
+	// WrappedKey is the case's data key, wrapped by the operator's. Destroying it erases the case.
+	WrappedKey []byte `json:"wrapped_key" bson:"wrapped_key"`
+
+	// State and Level are those of Levels, repeated for lists (see stateOf).
+	State  LevelState `json:"state" bson:"state"`
+	Level  int        `json:"level" bson:"level"`
+	Levels []Level    `json:"levels" bson:"levels"`
+	Steps  []Step     `json:"steps" bson:"steps"`
+
+	// Identity is the sealed JSON of an Identity; DocumentIndex the keyed look-up value of
+	// its document number, set when Level 1 is submitted.
+	Identity      []byte `json:"identity,omitempty" bson:"identity,omitempty"`
+	DocumentType  string `json:"document_type,omitempty" bson:"document_type,omitempty"`
+	DocumentIndex []byte `json:"document_index,omitempty" bson:"document_index,omitempty"`
+
+	// ReportedAt marks a case whose applicant answered "It's not me".
+	ReportedAt time.Time `json:"reported_at,omitzero" bson:"reported_at,omitempty"`
+
+	// The outbox: what is stored together with the case and copied or run afterwards.
+	History HistoryHead `json:"history_head" bson:"history_head"`
+	Pending []Entry     `json:"pending,omitempty" bson:"pending,omitempty"`
+	Jobs    []Job       `json:"jobs,omitempty" bson:"jobs,omitempty"`
+}
+
+// HistoryHead is the number and hash of the newest history entry.
+type HistoryHead struct {
+	N    int64  `json:"n" bson:"n"`
+	Hash []byte `json:"hash,omitempty" bson:"hash,omitempty"`
+}
+
+// Entry is one line of a case's history: who did what when, chained by hash.
+type Entry struct {
+	CaseID  string            `json:"case_id" bson:"case_id"`
+	N       int64             `json:"n" bson:"n"` // from 1, without gaps
+	At      time.Time         `json:"at" bson:"at"`
+	Version int64             `json:"version" bson:"version"` // of the case it was stored with
+	Actor   Actor             `json:"actor" bson:"actor"`
+	Event   string            `json:"event" bson:"event"` // closed list, see history.go
+	Level   int               `json:"level,omitempty" bson:"level,omitempty"`
+	Step    string            `json:"step,omitempty" bson:"step,omitempty"`
+	Epoch   int64             `json:"epoch,omitempty" bson:"epoch,omitempty"`
+	Reasons []string          `json:"reasons,omitempty" bson:"reasons,omitempty"`
+	Data    map[string]string `json:"data,omitempty" bson:"data,omitempty"`     // ids, states and digests; nothing personal
+	Sealed  []byte            `json:"sealed,omitempty" bson:"sealed,omitempty"` // personal detail, sealed with the case's key
+	Prev    []byte            `json:"prev,omitempty" bson:"prev,omitempty"`
+	Hash    []byte            `json:"hash" bson:"hash"`
+}
+
+// Look is one line of the access log: somebody saw evidence. It is chained like history
+// but changes neither version nor seq.
+type Look struct {
+	CaseID  string    `json:"case_id" bson:"case_id"`
+	N       int64     `json:"n" bson:"n"`
+	At      time.Time `json:"at" bson:"at"`
+	Actor   Actor     `json:"actor" bson:"actor"`
+	What    string    `json:"what" bson:"what"`       // e.g. "media"
+	Subject string    `json:"subject" bson:"subject"` // e.g. "med_…"
+	Prev    []byte    `json:"prev,omitempty" bson:"prev,omitempty"`
+	Hash    []byte    `json:"hash" bson:"hash"`
+}
+
+// Job is work that a change left to do. It is leased by one node at a time.
+type Job struct {
+	ID         string    `json:"id" bson:"id"`
+	Kind       string    `json:"kind" bson:"kind"`
+	Level      int       `json:"level,omitempty" bson:"level,omitempty"`
+	State      JobState  `json:"state" bson:"state"`
+	Attempts   int       `json:"attempts" bson:"attempts"`
+	RunAfter   time.Time `json:"run_after" bson:"run_after"`
+	LeaseOwner string    `json:"lease_owner,omitempty" bson:"lease_owner,omitempty"`
+	LeaseUntil time.Time `json:"lease_until,omitzero" bson:"lease_until,omitempty"`
+}
+
+// JobState is the state of a job. A finished job is dropped from the document.
+type JobState string
+
+// The states of a job.
+const (
+	JobQueued JobState = "queued"
+	JobLeased JobState = "leased"
+)
+
+// AccountDocument is an account as it is stored.
+type AccountDocument struct {
+	ID         string    `json:"id" bson:"_id"`
+	Schema     int       `json:"schema" bson:"schema"`
+	Version    int64     `json:"version" bson:"version"`
+	CreatedAt  time.Time `json:"created_at" bson:"created_at"`
+	WrappedKey []byte    `json:"wrapped_key" bson:"wrapped_key"`
+	Email      []byte    `json:"email" bson:"email"`             // sealed
+	EmailIndex []byte    `json:"email_index" bson:"email_index"` // keyed look-up value, unique
+	Password   string    `json:"password" bson:"password"`       // argon2id, PHC string form
+	Roles      []string  `json:"roles" bson:"roles"`
+}
+
+// Meta is the one record about the store itself.
+type Meta struct {
+	Schema       int    `json:"schema" bson:"schema"`
+	WrappedIndex []byte `json:"wrapped_index" bson:"wrapped_index"` // the look-up key, wrapped by the operator's
+}
