@@ -79,6 +79,10 @@ type Config struct {
 	Now   func() time.Time
 	// Key returns the data key of a case. It is asked once an upload and request.
 	Key func(ctx context.Context, caseID string) (seal.Key, error)
+	// Completed is told that an upload is complete, before Append or TakeOver answers so. It is told
+	// again after a crash or by a later TakeOver, so it must be idempotent. Its error is the
+	// caller's answer; the upload stays complete.
+	Completed func(ctx context.Context, st Status) error
 }
 
 // Store is a backend; its writer defines the methods. The contract suite is media/mediatest.
