@@ -40,6 +40,10 @@ type Store interface {
 	// Due lists ids of cases that have pending history entries, or a job that is queued
 	// with run_after <= now or leased with lease_until <= now; at most limit, through an index.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// Relayed notes that the pending entries of the case at this version are in the history, so
+	// that they no longer make it due. It changes neither the document nor its version; when the
+	// version is another meanwhile it does nothing.
+	Relayed(ctx context.Context, id string, version int64) error
 }
 
 // Summary is a case in a list.
