@@ -5,10 +5,13 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/netip"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -53,60 +56,65 @@ type Operator struct {
 	Support string // an address people can write to
 }
 
+// Limits of a request head and of a JSON body, in bytes.
+const (
+	maxHead = 16 << 10
+	maxBody = 64 << 10
+)
+
 // Server is the door.
 type Server struct {
-	cfg Config
-	app *fiber.App
+	cfg    Config
+	app    *fiber.App
+	hosts  map[string]bool // every Host this server answers to, lower case
+	public *url.URL        // of cfg.PublicURL
+	pages  map[string]page // by path below "/"
+
+	// closing ends when the server stops: every request's context hangs on it, because
+	// Fiber's own contexts never end.
+	closing context.Context
+	close   context.CancelFunc
 }
 
 // New checks the configuration and builds the routes.
-func New(cfg Config) (*Server, error) { panic("unwritten") }
-
-// principal is who makes this request: exactly one.
-type principal struct {
-	kind     principalKind
-	session  sessions.Session
-	token    string
-	byCookie bool
-	handoff  *handoff.Handoff // a phone's, live and of the current epoch
+func New(cfg Config) (*Server, error) {
+	if cfg.Cases == nil || cfg.Sessions == nil || cfg.Handoffs == nil || cfg.Hub == nil || cfg.Media == nil {
+		return nil, errors.New("server: a subject is missing")
+	}
+	public, err := url.Parse(cfg.PublicURL)
+	if err != nil || public.Host == "" || (public.Scheme != "http" && public.Scheme != "https") ||
+		strings.Trim(public.Path, "/") != "" || public.RawQuery != "" || public.Fragment != "" || public.User != nil {
+		return nil, errors.New("server: the public URL is an origin such as https://kyc.example.com")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func(context.Context) map[string]error { return nil }
+	}
+	s := &Server{cfg: cfg, public: public, hosts: hostSet(public, cfg.Hosts)}
+	if s.pages, err = loadPages(cfg.Pages); err != nil {
+		return nil, fmt.Errorf("server: read the pages: %w", err)
+	}
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.app = fiber.New(fiber.Config{
+		DisableStartupMessage: true,
+		// Bodies arrive as streams so that uploads are never held in memory; the guard
+		// bounds every other body, because BodyLimit does not count for streams.
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		// Gives the read buffer back while a websocket is idle.
+		ReduceMemoryUsage: true,
+		// A longer request head is 431.
+		ReadBufferSize: maxHead,
+		BodyLimit:      maxBody,
+		CaseSensitive:  true,
+		StrictRouting:  true,
+		ErrorHandler:   s.fail,
+	})
+	s.routes()
+	return s, nil
 }
-
-type principalKind string
-
-const (
-	applicant principalKind = "applicant"
-	phone     principalKind = "phone"
-)
-
-// actor is the principal as package cases knows it.
-func (p principal) actor() cases.Actor { panic("unwritten") }
-
-// owner is what a take is owned by: the session of an applicant, the handoff of a phone.
-func (p principal) owner() string { panic("unwritten") }
-
-// channel is where the principal works: "desk" or "phone".
-func (p principal) channel() string { panic("unwritten") }
-
-// caller finds the one principal of the request among the allowed kinds (none given: any), as API
-// "Who calls" says, checks the cross-site rule for unsafe requests by cookie, and notes presence.
-func (s *Server) caller(c *fiber.Ctx, allowed ...principalKind) (principal, error) {
-	panic("unwritten")
-}
-
-// caseFor returns the case if the principal may see it at all, else cases.ErrUnknown.
-func (s *Server) caseFor(ctx context.Context, p principal, caseID string) (cases.Case, error) {
-	panic("unwritten")
-}
-
-// stepFor is caseFor and the rules for working on a step: handoff_not_matched, step_on_phone,
-// not_for_capture, step not listed.
-func (s *Server) stepFor(ctx context.Context, p principal, caseID, step string) (cases.Case, error) {
-	panic("unwritten")
-}
-
-// Serve answers requests on ln until Shutdown. secure says that ln is TLS. It may run for
-// several listeners at once.
-func (s *Server) Serve(ln net.Listener, secure bool) error { panic("unwritten") }
-
-// Shutdown ends sockets with 1001, lets running requests finish while ctx lasts, then closes them.
-func (s *Server) Shutdown(ctx context.Context) error { panic("unwritten") }

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/oklog/ulid/v2"
+)
+
+// requestFor is how long a call that moves no evidence may take.
+const requestFor = 20 * time.Second
+
+// event is what one request leaves in the log: one wide line. It never holds an
+// address, a query, a header's value or anything of a body.
+type event struct {
+	id        string
+	principal principalKind
+	code      string // of a problem
+	err       error  // of a failure that is ours
+}
+
+type eventKey struct{}
+
+// eventOf returns the request's event; nil where no middleware ran.
+func eventOf(c *fiber.Ctx) *event {
+	ev, _ := c.Locals(eventKey{}).(*event)
+	return ev
+}
+
+// logged is the outermost middleware. It gives the request a context that ends with the
+// server (and, unless the call moves evidence, after requestFor), answers errors and
+// panics of everything below it, and writes the one line.
+//
+// The context is over when the handler has returned: a body that is streamed after it
+// must not use it.
+func (s *Server) logged(c *fiber.Ctx) (err error) {
+	start := s.cfg.Now()
+	ev := &event{id: ulid.Make().String()}
+	c.Locals(eventKey{}, ev)
+	c.Set(fiber.HeaderXRequestID, ev.id)
+
+	ctx, cancel := s.closing, context.CancelFunc(func() {})
+	if !long(c.Path()) {
+		ctx, cancel = context.WithTimeout(s.closing, requestFor)
+	}
+	c.SetUserContext(ctx)
+
+	defer func() {
+		cancel()
+		if v := recover(); v != nil {
+			err = errPanic{v, debug.Stack()}
+		}
+		if err != nil {
+			s.problem(c, err)
+			err = nil
+		}
+		s.write(c, ev, s.cfg.Now().Sub(start))
+	}()
+	return c.Next()
+}
+
+// long reports whether a path moves evidence or stays open.
+func long(path string) bool {
+	return strings.HasPrefix(path, "/v1/uploads") || strings.HasPrefix(path, "/v1/media/") || strings.HasSuffix(path, "/live")
+}
+
+func (s *Server) write(c *fiber.Ctx, ev *event, took time.Duration) {
+	status := c.Response().StatusCode()
+	level := slog.LevelInfo
+	if status >= 500 {
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{
+		slog.String("id", ev.id),
+		slog.String("method", strings.Clone(c.Method())),
+		slog.String("route", strings.Clone(c.Route().Path)), // the pattern: what was typed may be anything
+		slog.Int("status", status),
+		slog.Int("bytes_in", max(c.Request().Header.ContentLength(), 0)),
+		slog.Int("bytes_out", max(c.Response().Header.ContentLength(), len(c.Response().Body()), 0)),
+		slog.Duration("took", took),
+	}
+	if ev.principal != "" {
+		attrs = append(attrs, slog.String("principal", string(ev.principal)))
+	}
+	if ev.code != "" {
+		attrs = append(attrs, slog.String("code", ev.code))
+	}
+	if ev.err != nil {
+		attrs = append(attrs, slog.String("error", ev.err.Error()))
+	}
+	s.cfg.Log.LogAttrs(context.Background(), level, "request", attrs...)
+}

@@ -1,0 +1,28 @@
+package server
+
+import "github.com/gofiber/fiber/v2"
+
+// routes is every address of this server on one page.
+func (s *Server) routes() {
+	// What every request passes, in this order. logged answers what fails below it.
+	s.app.Use(s.logged, s.headers, s.knownHost)
+	if g, ok := any(s).(interface{ guard(*fiber.Ctx) error }); ok {
+		s.app.Use(g.guard)
+	}
+
+	s.app.Get("/healthz", s.healthz)
+	s.app.Get("/readyz", s.readyz)
+	if d, ok := any(s).(interface{ docsRoutes(fiber.Router) }); ok {
+		d.docsRoutes(s.app) // /openapi.yaml, /docs
+	}
+
+	v1 := s.app.Group("/v1")
+	if u, ok := any(s).(interface{ uploadRoutes(fiber.Router) }); ok {
+		u.uploadRoutes(v1) // /uploads, /media
+	}
+	if l, ok := any(s).(interface{ liveRoutes(fiber.Router) }); ok {
+		l.liveRoutes(v1) // …/live, …/progress
+	}
+
+	s.pageRoutes(s.app) // /, /h, /assets/…
+}
