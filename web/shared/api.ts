@@ -1,0 +1,170 @@
+// The one way to call the server: problems become values, time limits and safe repeats are built in.
+import type { Capture, Case, FieldError, Handoff, Identity, Landing, Me, Operator, Phase } from "./types";
+
+/** The server's answer was a problem (RFC 9457). */
+export class Problem extends Error {
+  readonly status: number;
+  /** Stable; see problems.ts for its words. */
+  readonly code: string;
+  readonly detail: string;
+  readonly errors: FieldError[];
+  /** Seconds to wait, 0 where the server named none. */
+  readonly retryAfter: number;
+  /** Further members of the problem, such as case_id or steps. */
+  readonly members: Record<string, unknown>;
+  /** What to tell a person who can look into the log; empty where there is none. */
+  readonly reference: string;
+
+  constructor(status: number, body: Record<string, unknown>, retryAfter: number, reference: string) {
+    super(String(body.code ?? `http_${status}`));
+    this.name = "Problem";
+    this.status = status;
+    this.code = typeof body.code === "string" ? body.code : "";
+    this.detail = typeof body.detail === "string" ? body.detail : "";
+    this.errors = Array.isArray(body.errors) ? (body.errors as FieldError[]) : [];
+    this.retryAfter = retryAfter;
+    this.members = body;
+    this.reference = reference;
+  }
+}
+
+/** No answer came: no connection, or none in time. */
+export class NoAnswer extends Error {
+  readonly timedOut: boolean;
+  constructor(timedOut: boolean) {
+    super(timedOut ? "no answer in time" : "no connection");
+    this.name = "NoAnswer";
+    this.timedOut = timedOut;
+  }
+}
+
+export interface CallOptions {
+  body?: unknown;
+  /** Which cookie speaks, where a page could have both. */
+  as?: "applicant" | "capture";
+  /** The version of the case this change is for. */
+  ifMatch?: number;
+  /** Makes a POST safe to repeat. */
+  idempotencyKey?: string;
+  signal?: AbortSignal;
+  /** Milliseconds; 20 s where not given. */
+  timeout?: number;
+}
+
+const TIMEOUT = 20_000;
+const REPEAT_AFTER = [400, 1500];
+
+let skew = 0;
+
+/** The server's clock in ms as far as its answers told (exact to about a second). */
+export function serverNow(): number {
+  return Date.now() + skew;
+}
+
+/** A fresh key for a POST that may be repeated. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Calls the server and returns the JSON of its answer (undefined for 204). Throws Problem, NoAnswer,
+ * or the reason of `signal`. GET, PUT, DELETE and POSTs with an idempotency key are repeated twice
+ * when no answer came.
+ */
+export async function call<T>(method: string, path: string, o: CallOptions = {}): Promise<T> {
+  const repeatable = method !== "POST" || o.idempotencyKey !== undefined;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await once<T>(method, path, o);
+    } catch (err) {
+      const pause = REPEAT_AFTER[attempt];
+      if (!(err instanceof NoAnswer) || err.timedOut || !repeatable || pause === undefined) throw err;
+      await new Promise((done) => setTimeout(done, pause));
+      o.signal?.throwIfAborted();
+    }
+  }
+}
+
+async function once<T>(method: string, path: string, o: CallOptions): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (o.body !== undefined) headers["Content-Type"] = "application/json";
+  if (o.as) headers["Symbolon-As"] = o.as;
+  if (o.ifMatch !== undefined) headers["If-Match"] = `"${o.ifMatch}"`;
+  if (o.idempotencyKey) headers["Idempotency-Key"] = o.idempotencyKey;
+  const limit = AbortSignal.timeout(o.timeout ?? TIMEOUT);
+  const signal = o.signal ? either(o.signal, limit) : limit;
+  let res: Response;
+  let text: string;
+  try {
+    res = await fetch(path, {
+      method, headers, signal, credentials: "same-origin", cache: "no-store", redirect: "error",
+      body: o.body === undefined ? undefined : JSON.stringify(o.body),
+    });
+    text = await res.text();
+  } catch {
+    o.signal?.throwIfAborted();
+    throw new NoAnswer(limit.aborted);
+  }
+  const date = Date.parse(res.headers.get("Date") ?? "");
+  if (!Number.isNaN(date)) skew = date - Date.now();
+  let json: unknown;
+  try {
+    json = text === "" ? undefined : JSON.parse(text);
+  } catch {
+    json = undefined;
+  }
+  if (res.ok) return json as T;
+  const body = typeof json === "object" && json !== null ? (json as Record<string, unknown>) : {};
+  throw new Problem(res.status, body, Number(res.headers.get("Retry-After")) || 0, res.headers.get("X-Request-Id") ?? "");
+}
+
+// AbortSignal.any is younger than the oldest browsers we serve.
+function either(a: AbortSignal, b: AbortSignal): AbortSignal {
+  const c = new AbortController();
+  for (const s of [a, b]) {
+    if (s.aborted) c.abort(s.reason);
+    else s.addEventListener("abort", () => c.abort(s.reason), { once: true, signal: c.signal });
+  }
+  return c.signal;
+}
+
+const enc = encodeURIComponent;
+
+/** The calls of the desk and of the phone, by name. */
+export const api = {
+  operator: () => call<Operator>("GET", "/v1/operator"),
+  me: (signal?: AbortSignal) => call<Me>("GET", "/v1/me", { signal }),
+  signUp: (email: string, password: string) => call<unknown>("POST", "/v1/accounts", { body: { email, password } }),
+  signIn: (email: string, password: string) => call<unknown>("POST", "/v1/session", { body: { email, password } }),
+  signOut: () => call<void>("DELETE", "/v1/session"),
+  confirm: (password: string) => call<void>("POST", "/v1/session/confirm", { body: { password } }),
+
+  createCase: () => call<Case>("POST", "/v1/cases", { body: { kind: "person" }, idempotencyKey: newKey() }),
+  case: (id: string, signal?: AbortSignal) => call<Case>("GET", `/v1/cases/${enc(id)}`, { signal }),
+  putIdentity: (id: string, version: number, identity: Identity) =>
+    call<Case>("PUT", `/v1/cases/${enc(id)}/identity`, { body: identity, ifMatch: version }),
+  submitLevel: (id: string, level: number, version: number) =>
+    call<Case | undefined>("POST", `/v1/cases/${enc(id)}/levels/${level}/submit`, { body: {}, ifMatch: version, idempotencyKey: newKey() }),
+
+  accept: (caseId: string, step: string, uploadId: string, as: "applicant" | "capture") =>
+    call<unknown>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/accept`, { body: { upload_id: uploadId }, as, idempotencyKey: newKey() }),
+  progress: (caseId: string, step: string, phase: Phase, hint: string | undefined, as: "applicant" | "capture") =>
+    call<void>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/progress`, { body: hint ? { phase, hint } : { phase }, as, timeout: 5_000 }),
+  dropUpload: (uploadId: string, as: "applicant" | "capture") => once<void>("DELETE", `/v1/uploads/${enc(uploadId)}`, { as }),
+
+  offer: (caseId: string, steps: string[], replace = false) =>
+    call<Handoff>("POST", `/v1/cases/${enc(caseId)}/handoffs`, { body: replace ? { steps, replace } : { steps }, idempotencyKey: newKey() }),
+  handoff: (id: string, signal?: AbortSignal) => call<Handoff>("GET", `/v1/handoffs/${enc(id)}`, { signal }),
+  cancelHandoff: (id: string) => call<unknown>("POST", `/v1/handoffs/${enc(id)}/cancel`, { body: {}, idempotencyKey: newKey() }),
+  denyHandoff: (id: string) => call<unknown>("POST", `/v1/handoffs/${enc(id)}/deny`, { body: {}, idempotencyKey: newKey() }),
+
+  open: (code: string) => call<Landing>("POST", "/v1/handoffs/open", { body: { code }, idempotencyKey: newKey() }),
+  claim: (code: string, idempotencyKey: string) =>
+    call<{ token: string; handoff: Handoff }>("POST", "/v1/handoffs/claim", { body: { code }, idempotencyKey }),
+  capture: (signal?: AbortSignal) => call<Capture>("GET", "/v1/capture", { as: "capture", signal }),
+  match: (number: string) => call<unknown>("POST", "/v1/capture/match", { body: { number }, as: "capture" }),
+  deny: (report: boolean) => call<unknown>("POST", "/v1/capture/deny", { body: { report }, as: "capture" }),
+  submitCapture: () =>
+    call<{ handoff: Handoff; submitted_levels: number[] }>("POST", "/v1/capture/submit", { body: {}, as: "capture", idempotencyKey: newKey() }),
+};

@@ -1,0 +1,96 @@
+// The server's answers, as server/openapi.yaml names them.
+
+export type CaseState = "collecting" | "checking" | "in_review" | "approved" | "resubmit" | "rejected";
+export type LevelState = "locked" | "open" | "submitted" | "checking" | "in_review" | "approved" | "resubmit" | "rejected";
+export type StepState = "todo" | "uploading" | "stored" | "accepted" | "checked" | "failed";
+export type HandoffState =
+  | "offered" | "claimed" | "active" | "done"
+  | "expired" | "cancelled" | "locked" | "reported" | "superseded";
+export type Channel = "desk" | "phone";
+export type Phase = "camera" | "aiming" | "checking_take" | "moves" | "countdown" | "recording" | "sending" | "paused";
+
+/** A reason of the catalogue, perhaps about one step. */
+export interface Reason { code: string; step?: string }
+
+export interface Level { level: number; state: LevelState; reasons: Reason[]; submitted_at?: string; decided_at?: string }
+
+/** One try at a step, as its owner sees it. */
+export interface Take { upload_id: string; media_id?: string | null; state: "open" | "stored" | "accepted" | "discarded"; size?: number; filetype?: string }
+
+export interface Step {
+  id: string; level: number; kind: "photo" | "face" | "clip" | string; state: StepState;
+  channels: Channel[]; media_id: string | null; takes: Take[]; reasons: Reason[];
+}
+
+/** What a browser says of itself. */
+export interface Device { kind: "phone" | "tablet" | "computer" | "unknown"; os: string; browser: string; network?: "same" | "other" | "" }
+
+export interface Handoff {
+  id: string; case_id: string; epoch: number; state: HandoffState; steps: string[];
+  /** Null for every session but the one that offered, and once the code is used. */
+  url: string | null; text_code: string | null; qr: { png: string; svg: string } | null; code_expires_at: string | null;
+  expires_at: string; match: { number: string; expires_at: string } | null; device: Device | null;
+  /** A phone has opened the page and not gone on yet. */
+  opened?: boolean;
+  phone_present: boolean; alerts: { type: "second_claim"; device: Device; at: string }[];
+}
+
+/** The identity as the applicant may read it back: masked. */
+export interface IdentityView { name: string; document: { type: string; number: string; issued_on?: string; expires_on?: string }; nationality?: string; birth_date?: string }
+
+export interface Case {
+  id: string; version: number; seq: number; kind: "person" | "business"; level: number; state: CaseState;
+  levels: Level[]; steps: Step[]; identity: IdentityView | null; handoff: Handoff | null;
+}
+
+export interface Account { id: string; email: string; roles: string[] }
+export interface Me { account: Account; case_id: string | null }
+
+/** What is stored for Level 1. Dates are YYYY-MM-DD. */
+export interface Identity {
+  nationality: string;
+  document: { type: string; number: string; issued_on?: string; expires_on: string };
+  name: string; latin_name?: string; birth_date: string; sex?: "male" | "female"; address: string; occupation?: string;
+  acting_for: { who: "self" };
+}
+
+export interface Operator {
+  name: string; purpose: string; support: string;
+  /** How long each kind of data is kept, ISO 8601 durations by kind. */
+  retention?: Record<string, string>;
+  /** The measured median of a review in seconds; null while nothing was measured. */
+  review_seconds?: number | null;
+  /** Which ways are set up here. */
+  ways?: Record<string, boolean>;
+  document_types?: Record<string, string[]>;
+  local_tls?: boolean;
+}
+
+/** What the phone's landing page shows; it claims nothing. */
+export interface Landing { operator: string | Operator; purpose: string; account: string; desk: { browser: string; os: string }; expires_at: string }
+
+export interface CaptureStep {
+  id: string; kind: string; state: StepState; instructions?: string;
+  limits: { max_bytes: number; filetypes: string[] }; takes: Take[]; reasons?: Reason[];
+}
+
+export interface Capture {
+  handoff: Handoff; operator: string | Operator; account: string; desk: { browser: string; os: string };
+  steps: CaptureStep[]; budget: { bytes: number; used: number };
+}
+
+export interface UploadInfo {
+  id: string; case_id: string; step: string; epoch: number; challenge_id: string | null;
+  state: "open" | "stored" | "accepted" | "discarded"; offset: number; length: number | null;
+  media_id: string | null; sha256: string | null; expires_at: string;
+}
+
+/** Messages of the two live sockets. */
+export type LiveMessage =
+  | { type: "snapshot"; seq: number; case?: Case; capture?: Capture }
+  | { type: "presence"; phone: boolean; desk: boolean }
+  | LiveProgress;
+
+export interface LiveProgress { type: "progress"; step: string; phase?: Phase; sent_bytes?: number; total_bytes?: number; prompt_index?: number; hint?: string }
+
+export interface FieldError { field: string; code: string; detail: string }
