@@ -41,7 +41,9 @@ const (
 // Errors.
 var (
 	ErrUnknown = fault.New(fault.Unauthenticated, "session_unknown", "Sign in first.")
-	ErrLimited = fault.New(fault.TooMany, "too_many_requests", "Too many tries. Wait a little.")
+	// ErrUnavailable is what a store answers when it cannot be reached.
+	ErrUnavailable = fault.New(fault.Unavailable, "sessions_unavailable", "Sign-ins cannot be checked right now. Try again in a moment.")
+	ErrLimited     = fault.New(fault.TooMany, "too_many_requests", "Too many tries. Wait a little.")
 	// ErrKeyReused is returned for an Idempotency-Key that came with another request before.
 	ErrKeyReused = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 	// ErrInProgress is returned while the first call with that Idempotency-Key still runs.
@@ -64,7 +66,7 @@ type Session struct {
 	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
 }
 
-// Store keeps sessions, limits and answers. Everything in it may be lost. Keys are
+// Store keeps sessions, limits and answers. Times are kept to the millisecond. Everything in it may be lost. Keys are
 // hex SHA-256 or HMAC values, never the secret or the personal value itself. `now`
 // comes from the caller and judges expiry; the store's own TTL only cleans up.
 type Store interface {
@@ -72,8 +74,9 @@ type Store interface {
 	PutSession(ctx context.Context, hash string, s Session) error
 	// Session returns the session, or ErrUnknown when absent, expired or idle too long at now.
 	Session(ctx context.Context, hash string, now time.Time) (Session, error)
-	// TouchSession moves IdleUntil (never past ExpiresAt) and ConfirmedAt where non-zero,
-	// of a session that still exists; ErrUnknown if it does not (a sign-out wins a race).
+	// TouchSession moves IdleUntil later (never earlier, never past ExpiresAt) and sets
+	// ConfirmedAt where non-zero, of a session that still exists; ErrUnknown if it does not
+	// (a sign-out wins a race).
 	TouchSession(ctx context.Context, hash string, idleUntil, confirmedAt time.Time) error
 	// DeleteSession forgets it at once; absent is no error.
 	DeleteSession(ctx context.Context, hash string) error
@@ -85,10 +88,11 @@ type Store interface {
 	// BeginAnswer claims an idempotency key for a request digest, atomically. It returns
 	// the stored answer if there is one for the same digest, ErrKeyReused for another
 	// digest, ErrInProgress while a claim younger than claimFor has no answer, and
-	// (nil, nil) to the one caller that shall do the work.
-	BeginAnswer(ctx context.Context, key, digest string, claimFor, keepFor time.Duration, now time.Time) (*Answer, error)
-	// EndAnswer stores the answer of a claimed key (sealed by the caller), or with nil gives the claim back.
-	EndAnswer(ctx context.Context, key string, a *Answer, keepFor time.Duration) error
+	// (nil, nil) to the one caller that shall do the work; claim names that caller.
+	BeginAnswer(ctx context.Context, key, digest, claim string, claimFor time.Duration, now time.Time) (*Answer, error)
+	// EndAnswer keeps the answer of a claimed key (sealed by the caller) for keepFor, or with
+	// nil gives the claim back. It changes nothing when claim no longer holds the key.
+	EndAnswer(ctx context.Context, key, claim string, a *Answer, keepFor time.Duration, now time.Time) error
 }
 
 // Answer is a remembered response. Body is sealed.

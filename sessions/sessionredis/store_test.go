@@ -1,0 +1,109 @@
+package sessionredis_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/symbolon/symbolon/fault"
+	"github.com/symbolon/symbolon/sessions"
+	"github.com/symbolon/symbolon/sessions/redistest"
+	"github.com/symbolon/symbolon/sessions/sessionredis"
+	"github.com/symbolon/symbolon/sessions/sessiontest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestContract(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		sessiontest.Run(t, func(t *testing.T) sessions.Store {
+			if err := client.FlushDB(context.Background()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			return sessionredis.New(client)
+		})
+	})
+}
+
+// Everything that is written goes away by itself, even if nobody asks for it again.
+func TestEveryKeyHasATTL(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx, s, now := context.Background(), sessionredis.New(client), time.Now()
+		check := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		check(s.PutSession(ctx, "h", sessions.Session{Kind: sessions.Desk, CreatedAt: now, ExpiresAt: now.Add(time.Hour), IdleUntil: now.Add(time.Minute)}))
+		check(s.TouchSession(ctx, "h", now.Add(time.Hour), now))
+		if err := s.TouchSession(ctx, "absent", now, now); err == nil {
+			t.Error("touched nothing")
+		}
+		_, _, err := s.Take(ctx, "k", time.Minute, now)
+		check(err)
+		_, err = s.BeginAnswer(ctx, "claimed", "d", "c", time.Minute, now)
+		check(err)
+		_, err = s.BeginAnswer(ctx, "answered", "d", "c", time.Minute, now)
+		check(err)
+		check(s.EndAnswer(ctx, "answered", "c", &sessions.Answer{Status: 200}, 24*time.Hour, now))
+		keys, err := client.Keys(ctx, "*").Result()
+		check(err)
+		if len(keys) != 4 {
+			t.Errorf("keys: %v", keys)
+		}
+		for _, key := range keys {
+			ttl, err := client.PTTL(ctx, key).Result()
+			check(err)
+			if ttl <= 0 || ttl > 24*time.Hour {
+				t.Errorf("%s lives for %v", key, ttl)
+			}
+			if strings.Contains(key, "answered") && ttl < 23*time.Hour {
+				t.Errorf("%s goes after %v already", key, ttl)
+			}
+		}
+	})
+}
+
+func TestAnUnreachableRedisIsUnavailableAndSaysNothingMore(t *testing.T) {
+	server := redistest.StartMini(t)
+	s := sessionredis.New(server.Client())
+	server.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	_, err := s.Session(ctx, "h", time.Now())
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Kind != fault.Unavailable || f.RetryAfter == 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	redistest.EachServer(t, func(t *testing.T, s *redistest.Server) {
+		client, err := sessionredis.Open(context.Background(), s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sessionredis.New(client).Ping(context.Background()); err != nil {
+			t.Error(err)
+		}
+		_ = client.Close()
+	})
+}
+
+func TestOpenRefusesOtherAddressesWithoutRepeatingThem(t *testing.T) {
+	for _, address := range []string{
+		"", "localhost:6379", "http://localhost", "redis://:hunter2@host:6379/x", "redis://:hunter2@a b/",
+		"redis://a:1,redis://a:1", "unix:///a,unix:///b", "redis://a:1,", "mongodb://:hunter2@a", "redis://a:1?hunter2=1",
+	} {
+		_, err := sessionredis.Open(context.Background(), address)
+		if !errors.Is(err, sessionredis.ErrAddress) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
