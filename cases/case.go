@@ -59,6 +59,15 @@ type Level struct {
 	DecidedAt   time.Time  `json:"decided_at,omitzero" bson:"decided_at,omitempty"`
 }
 
+// Told returns the reasons that the applicant may read: those of a level that was sent back or
+// refused. Why a person looks at a level is for that person only.
+func (l Level) Told() []Reason {
+	if l.State != Resubmit && l.State != Rejected {
+		return nil
+	}
+	return l.Reasons
+}
+
 // Reason says why, with a code of the catalogue.
 type Reason struct {
 	Code string `json:"code" bson:"code"`
@@ -95,6 +104,7 @@ type Take struct {
 	Owner      string    `json:"owner" bson:"owner"` // session or handoff id
 	State      TakeState `json:"state" bson:"state"`
 	Filetype   string    `json:"filetype,omitempty" bson:"filetype,omitempty"` // sniffed, once stored
+	Reserved   int64     `json:"reserved,omitempty" bson:"reserved,omitempty"` // bytes counted in the daily budget
 	Size       int64     `json:"size,omitempty" bson:"size,omitempty"`
 	SHA256     []byte    `json:"sha256,omitempty" bson:"sha256,omitempty"`
 	CreatedAt  time.Time `json:"created_at" bson:"created_at"`

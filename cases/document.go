@@ -36,6 +36,13 @@ type Document struct {
 	// ReportedAt marks a case whose applicant answered "It's not me".
 	ReportedAt time.Time `json:"reported_at,omitzero" bson:"reported_at,omitempty"`
 
+	// Ended names the newest handoffs whose end is in the history, so that it is written once.
+	Ended []string `json:"ended,omitempty" bson:"ended,omitempty"`
+
+	// Received counts the bytes that takes reserved on a UTC day, for the daily budget.
+	ReceivedOn    string `json:"received_on,omitempty" bson:"received_on,omitempty"` // YYYY-MM-DD
+	ReceivedBytes int64  `json:"received_bytes,omitempty" bson:"received_bytes,omitempty"`
+
 	// The outbox: what is stored together with the case and copied or run afterwards.
 	History HistoryHead `json:"history_head" bson:"history_head"`
 	Pending []Entry     `json:"pending,omitempty" bson:"pending,omitempty"`
@@ -89,7 +96,15 @@ type Job struct {
 	RunAfter   time.Time `json:"run_after" bson:"run_after"`
 	LeaseOwner string    `json:"lease_owner,omitempty" bson:"lease_owner,omitempty"`
 	LeaseUntil time.Time `json:"lease_until,omitzero" bson:"lease_until,omitempty"`
+	// Uploads are the takes whose bytes a JobDestroy destroys.
+	Uploads []string `json:"uploads,omitempty" bson:"uploads,omitempty"`
 }
+
+// The kinds of job.
+const (
+	JobCheck   = "check_level"     // examine a submitted level
+	JobDestroy = "destroy_uploads" // destroy the bytes of takes that left the case
+)
 
 // JobState is the state of a job. A finished job is dropped from the document.
 type JobState string

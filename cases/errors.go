@@ -13,6 +13,7 @@ var (
 	ErrStepsIncomplete = fault.New(fault.Conflict, "steps_incomplete", "Some steps are still to do.")
 	ErrChannel         = fault.New(fault.Conflict, "channel_not_allowed", "This step cannot be done from here.")
 	ErrTooManyTakes    = fault.New(fault.Conflict, "too_many_takes", "Too many unfinished takes of this step.")
+	ErrTakeTooLarge    = fault.New(fault.TooLarge, "upload_too_large", "This is more than the step takes.")
 	ErrBudget          = fault.New(fault.TooLarge, "case_budget_exceeded", "This case has received too many bytes today.")
 	ErrFiletype        = fault.New(fault.Unsupported, "filetype_unsupported", "This kind of file is not taken here.")
 	ErrNotForStep      = fault.New(fault.Conflict, "upload_not_for_this_step", "This upload was not made for this step.")

@@ -1,0 +1,267 @@
+package cases
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/symbolon/symbolon/seal"
+)
+
+// change is one change of a case while it is being made. Rules edit Document and say
+// what happened with note; save then stores both together or neither.
+type change struct {
+	Document
+	key seal.Key
+	by  Actor
+	at  time.Time
+}
+
+// anyVersion makes change go ahead of whatever the case's version is.
+const anyVersion = -1
+
+// change loads the case, lets fn change it and stores it, guarded by version and, for a
+// phone, by epoch. With anyVersion it starts over when somebody else was faster; otherwise
+// the caller is told ErrStaleVersion. fn may run several times; an error of it ends everything with
+// nothing stored. When fn changed nothing, nothing is stored.
+func (s *Service) change(ctx context.Context, by Actor, id string, version int64, fn func(*change) error) (Case, error) {
+	epoch := int64(-1)
+	if by.Kind == ByPhone {
+		epoch = by.Epoch
+	}
+	for try := 0; ; try++ {
+		d, err := s.cfg.Store.Case(ctx, id)
+		if err != nil {
+			return Case{}, err
+		}
+		switch {
+		case epoch >= 0 && d.HandoffEpoch != epoch:
+			return Case{}, ErrStaleEpoch
+		case version != anyVersion && d.Version != version:
+			return Case{}, ErrStaleVersion
+		}
+		c := change{by: by, at: s.now()}
+		if c.key, err = s.keyOf(d); err != nil {
+			return Case{}, err
+		}
+		before := mustJSON(d)
+		c.Document = clone(d)
+		if err := fn(&c); err != nil {
+			return Case{}, err
+		}
+		if bytes.Equal(before, mustJSON(c.Document)) {
+			return s.open(d)
+		}
+		s.save(ctx, d, &c)
+		err = s.cfg.Store.ReplaceCase(ctx, c.Document, epoch)
+		switch {
+		case err == nil:
+			s.cfg.Changed(context.WithoutCancel(ctx), id)
+			s.wakeUp()
+			return s.open(c.Document)
+		case !errors.Is(err, ErrStaleVersion) || version != anyVersion || try >= maxReplaceTries:
+			return Case{}, err
+		}
+		select { // apart from each other, so that racers do not meet again
+		case <-ctx.Done():
+			return Case{}, ctx.Err()
+		case <-time.After(rand.N(time.Duration(try+1) * time.Millisecond)):
+		}
+	}
+}
+
+// save completes a changed document: its version, its lists, and the outbox, from which it drops
+// what is in the history already.
+func (s *Service) save(ctx context.Context, old Document, c *change) {
+	c.Version = old.Version + 1
+	c.UpdatedAt = c.at
+	c.State, c.Level = stateOf(c.Levels), levelOf(c.Levels)
+	if len(old.Pending) > 0 && s.copied(ctx, old) {
+		c.Pending = slices.Clone(c.Pending[len(old.Pending):])
+	}
+	for i := range c.Pending {
+		if c.Pending[i].Version == 0 {
+			c.Pending[i].Version = c.Version
+			c.Pending[i].Prev = c.History.Hash
+			c.Pending[i].Hash = c.Pending[i].digest()
+			c.History = HistoryHead{N: c.Pending[i].N, Hash: c.Pending[i].Hash}
+		}
+	}
+}
+
+// copied makes sure that the pending entries of d are in the history, and reports whether they are.
+func (s *Service) copied(ctx context.Context, d Document) bool {
+	if s.takeRelayed(d.ID) >= d.Pending[len(d.Pending)-1].N {
+		return true
+	}
+	if err := s.cfg.History.AppendHistory(ctx, d.Pending); err != nil {
+		s.cfg.Log.Warn("history_copy_failed", "case", d.ID, "error", err)
+		return false // they stay pending; nothing is lost
+	}
+	return true
+}
+
+// note adds an entry to the history that is stored with this change.
+func (c *change) note(e Entry) {
+	e.CaseID, e.At, e.Actor = c.ID, c.at, c.by
+	e.N = c.History.N + 1
+	for _, p := range c.Pending {
+		e.N = max(e.N, p.N+1)
+	}
+	c.Pending = append(c.Pending, e)
+}
+
+// move takes a level through an action, with the reasons for it; ErrLevelNotOpen when its state does
+// not allow it.
+func (c *change) move(level int, a action, reasons ...Reason) error {
+	l := c.level(level)
+	if l == nil {
+		return ErrLevelUnknown
+	}
+	to, ok := next(l.State, a)
+	if !ok {
+		return ErrLevelNotOpen
+	}
+	if to == l.State {
+		return nil
+	}
+	l.State = to
+	switch to {
+	case Submitted:
+		l.SubmittedAt, l.DecidedAt, l.Reasons = c.at, time.Time{}, nil
+	case InReview:
+		l.Reasons = reasons
+	case Approved, Rejected, Resubmit:
+		l.DecidedAt, l.Reasons = c.at, reasons
+	case Open, Locked:
+		l.SubmittedAt, l.DecidedAt, l.Reasons = time.Time{}, time.Time{}, nil
+	}
+	e := Entry{Event: "level_" + string(to), Level: level}
+	for _, r := range reasons {
+		e.Reasons = append(e.Reasons, r.Code)
+	}
+	c.note(e)
+	return nil
+}
+
+// unlockAbove opens the level above one that is decided far enough, if it is offered.
+func (c *change) unlockAbove(level int) error {
+	above := c.level(level + 1)
+	if above == nil || !offered(level+1) || above.State != Locked || !decidedEnough(c.level(level).State) {
+		return nil
+	}
+	return c.move(level+1, unlock)
+}
+
+// queue adds a job.
+func (c *change) queue(j Job) {
+	j.ID, j.State, j.RunAfter = "job_"+ulid.Make().String(), JobQueued, c.at
+	c.Jobs = append(c.Jobs, j)
+}
+
+// dropTakes removes the takes that match and queues the destruction of their bytes.
+func (c *change) dropTakes(step *Step, drop func(Take) bool) {
+	var gone []string
+	step.Takes = slices.DeleteFunc(step.Takes, func(t Take) bool {
+		if !drop(t) {
+			return false
+		}
+		gone = append(gone, t.UploadID)
+		return true
+	})
+	if len(gone) > 0 {
+		c.queue(Job{Kind: JobDestroy, Uploads: gone})
+		step.State = stepState(*step)
+	}
+}
+
+// level returns the level, nil if there is none.
+func (d *Document) level(n int) *Level {
+	for i := range d.Levels {
+		if d.Levels[i].Level == n {
+			return &d.Levels[i]
+		}
+	}
+	return nil
+}
+
+// step returns the step, nil if there is none.
+func (d *Document) step(id string) *Step {
+	for i := range d.Steps {
+		if d.Steps[i].ID == id {
+			return &d.Steps[i]
+		}
+	}
+	return nil
+}
+
+// stepState is the state that a step's takes give it.
+func stepState(st Step) StepState {
+	s := Todo
+	for _, t := range st.Takes {
+		switch t.State {
+		case TakeAccepted:
+			return Accepted
+		case TakeStored:
+			s = Stored
+		case TakeOpen:
+			if s == Todo {
+				s = Uploading
+			}
+		}
+	}
+	if s == Todo && len(st.Reasons) > 0 {
+		return Failed
+	}
+	return s
+}
+
+// open opens the sealed fields of a document.
+func (s *Service) open(d Document) (Case, error) {
+	c := Case{Document: d}
+	if d.Identity == nil {
+		return c, nil
+	}
+	k, err := s.keyOf(d)
+	if err != nil {
+		return Case{}, err
+	}
+	b, err := k.Open(d.Identity, boundIdentity(d.ID))
+	if err != nil {
+		return Case{}, fmt.Errorf("open the identity of %s: %w", d.ID, err)
+	}
+	c.Facts = new(Identity)
+	if err := json.Unmarshal(b, c.Facts); err != nil {
+		return Case{}, fmt.Errorf("read the identity of %s: %w", d.ID, errUnreadable)
+	}
+	return c, nil
+}
+
+// errUnreadable stands for a JSON error, whose text could quote what it could not read.
+var errUnreadable = errors.New("not the JSON that was sealed")
+
+func boundIdentity(caseID string) []byte { return seal.Bind("case", caseID, "identity") }
+
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("cases: a document of plain fields does not encode: %v", err))
+	}
+	return b
+}
+
+// clone copies a document deeply, so that a change that fails leaves no trace in it.
+func clone(d Document) Document {
+	var c Document
+	if err := json.Unmarshal(mustJSON(d), &c); err != nil {
+		panic(fmt.Sprintf("cases: a document does not decode: %v", err))
+	}
+	return c
+}

@@ -1,0 +1,201 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/symbolon/symbolon/checks"
+	"github.com/symbolon/symbolon/fault"
+)
+
+// LongTerm is the expiry of a document that does not run out (长期).
+const LongTerm = "long_term"
+
+// PutIdentity stores Level 1 of the case at the given version. fault.Fields lists every bad field;
+// ErrStaleVersion, ErrLevelNotOpen.
+func (s *Service) PutIdentity(ctx context.Context, by Actor, id string, version int64, facts Identity) (Case, error) {
+	return s.change(ctx, by, id, version, func(c *change) error {
+		if !editable(c.level(1).State) {
+			return ErrLevelNotOpen
+		}
+		facts, bad := validate(facts, c.at)
+		if bad != nil {
+			return fault.Fields(bad...)
+		}
+		c.Identity = c.key.Seal(mustJSON(facts), boundIdentity(c.ID))
+		if c.DocumentType != facts.Document.Type {
+			c.DocumentType = facts.Document.Type
+			c.plan()
+		}
+		c.note(Entry{Event: "identity_stored", Level: 1, Data: map[string]string{"document_type": facts.Document.Type}})
+		return nil
+	})
+}
+
+// plan sets the steps that the document asks for. Takes of steps that are no longer asked for are dropped.
+func (c *change) plan() {
+	old := c.Steps
+	c.Steps = stepsFor(c.DocumentType)
+	for i := range old {
+		if st := c.step(old[i].ID); st != nil {
+			*st = old[i]
+			continue
+		}
+		c.dropTakes(&old[i], func(Take) bool { return true })
+	}
+}
+
+// documentIndex is the keyed look-up value of a document.
+func (s *Service) documentIndex(d DocumentFacts) []byte {
+	return s.index.Index("document", d.Type+"\x00"+d.Number)
+}
+
+var passportNumber = regexp.MustCompile(`^[A-Z0-9]{5,20}$`)
+
+// validate checks the facts of Level 1 at a time and returns them normalised, or every bad field.
+func validate(f Identity, at time.Time) (Identity, []fault.Field) {
+	v := &validation{today: checks.Day(at, operatorZone)}
+	f.Nationality = strings.ToUpper(strings.TrimSpace(f.Nationality))
+	if r, err := language.ParseRegion(f.Nationality); err != nil || len(f.Nationality) != 3 || !r.IsCountry() || r.ISO3() != f.Nationality {
+		v.bad("nationality", "nationality_unknown", "This is not a country's three-letter code.")
+	}
+	v.document(&f)
+	f.Name = v.text("name", f.Name, 1, 100, isNameRune)
+	if f.LatinName != "" {
+		f.LatinName = v.text("latin_name", f.LatinName, 1, 100, func(r rune) bool { return isNameRune(r) && (r < 0x250 || !unicode.IsLetter(r)) })
+	}
+	f.Address = v.text("address", f.Address, 5, 300, isTextRune)
+	if f.Occupation != "" {
+		f.Occupation = v.text("occupation", f.Occupation, 1, 100, isTextRune)
+	}
+	if birth, ok := v.date("birth_date", f.BirthDate); ok {
+		switch {
+		case !checks.PlausibleBirth(birth, v.today):
+			v.bad("birth_date", "birth_date_impossible", "Nobody alive was born on this day.")
+		case checks.AgeOn(birth, v.today) < MinimumAge:
+			v.bad("birth_date", "age_under_minimum", fmt.Sprintf("You must be at least %d years old.", MinimumAge))
+		}
+	}
+	if f.Sex != "" && f.Sex != string(checks.Male) && f.Sex != string(checks.Female) {
+		v.bad("sex", "sex_unknown", "This is male, female or left out.")
+	}
+	if f.ActingFor.Who != "self" {
+		v.bad("acting_for.who", "acting_for_unsupported", "The account must be for yourself.")
+	}
+	return f, v.fields
+}
+
+type validation struct {
+	today  time.Time
+	fields []fault.Field
+}
+
+func (v *validation) bad(field, code, detail string) {
+	if !slices.ContainsFunc(v.fields, func(f fault.Field) bool { return f.Field == field }) {
+		v.fields = append(v.fields, fault.Field{Field: field, Code: code, Detail: detail})
+	}
+}
+
+// document checks the certificate, and against it what the number says.
+func (v *validation) document(f *Identity) {
+	d := &f.Document
+	if !slices.Contains(DocumentTypes(f.Nationality), d.Type) {
+		v.bad("document.type", "document.type_not_allowed_for_nationality", "This document cannot be used with this nationality.")
+	}
+	switch d.Type {
+	case CNResidentID:
+		v.residentID(f)
+	default:
+		d.Number = checks.NormalizeNumber(d.Number)
+		if !passportNumber.MatchString(d.Number) {
+			v.bad("document.number", "document_number_form", "The number has 5 to 20 letters and digits.")
+		}
+	}
+	var issued time.Time
+	if d.IssuedOn != "" {
+		if day, ok := v.date("document.issued_on", d.IssuedOn); ok {
+			if issued = day; issued.After(v.today) {
+				v.bad("document.issued_on", "date_in_future", "This day has not come yet.")
+			}
+		}
+	}
+	if d.ExpiresOn == LongTerm && d.Type == CNResidentID {
+		return
+	}
+	if expires, ok := v.date("document.expires_on", d.ExpiresOn); ok {
+		switch {
+		case expires.Before(v.today):
+			v.bad("document.expires_on", "document_expired", "This document is no longer valid.")
+		case !issued.IsZero() && !expires.After(issued):
+			v.bad("document.expires_on", "date_order", "It must be valid for longer than it was issued.")
+		}
+	}
+}
+
+func (v *validation) residentID(f *Identity) {
+	id, err := checks.ParseResidentID(f.Document.Number, v.today)
+	switch {
+	case errors.Is(err, checks.ErrNumberForm):
+		v.bad("document.number", "document_number_form", "A resident ID number has 18 characters: 17 digits and a digit or X.")
+		return
+	case errors.Is(err, checks.ErrNumberCheck):
+		v.bad("document.number", "document_number_check", "One of the characters is not right. Compare them with the card.")
+		return
+	case err != nil:
+		v.bad("document.number", "document_number_date", "The birth date in this number is impossible.")
+		return
+	}
+	f.Document.Number = id.Number
+	if f.BirthDate != id.Birth.Format(time.DateOnly) {
+		v.bad("birth_date", "birth_date_mismatch", "The number of the card says another birth date.")
+	}
+	if f.Sex != "" && f.Sex != string(id.Sex) {
+		v.bad("sex", "sex_mismatch", "The number of the card says otherwise.")
+	}
+}
+
+func (v *validation) date(field, s string) (time.Time, bool) {
+	d, err := time.Parse(time.DateOnly, s)
+	if err != nil || d.Year() < 1800 {
+		v.bad(field, "date_invalid", "Write the day as YYYY-MM-DD.")
+		return time.Time{}, false
+	}
+	return d, true
+}
+
+// text returns s in NFC without surrounding and doubled spaces, and complains when it is too
+// short, too long or holds other characters than allowed.
+func (v *validation) text(field, s string, least, most int, allowed func(rune) bool) string {
+	s = strings.Join(strings.Fields(norm.NFC.String(s)), " ")
+	n := utf8.RuneCountInString(s)
+	switch {
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !allowed(r) }):
+		v.bad(field, "text_characters", "There are characters in this that cannot be used here.")
+	case n == 0:
+		v.bad(field, "required", "This is needed.")
+	case n < least:
+		v.bad(field, "text_too_short", "This is too short.")
+	case n > most:
+		v.bad(field, "text_too_long", fmt.Sprintf("At most %d characters.", most))
+	}
+	return s
+}
+
+// isNameRune allows what names are written with: letters and marks of every script, and the
+// few signs inside names (·, ', -, .).
+func isNameRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsMark(r) || strings.ContainsRune(" ·•.'’-‐・", r)
+}
+
+// isTextRune allows everything that is printed.
+func isTextRune(r rune) bool { return r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) }

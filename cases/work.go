@@ -1,0 +1,244 @@
+package cases
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Run does what changes left to do, copying history and running jobs, until ctx ends. It
+// runs on every node; a job is leased by one of them at a time.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if err := s.Work(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Error("work_failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-s.wake:
+		}
+	}
+}
+
+// Work does once what is due now.
+func (s *Service) Work(ctx context.Context) error {
+	ids, err := s.cfg.Store.Due(ctx, s.now(), 100)
+	if err != nil {
+		return fmt.Errorf("look for work: %w", err)
+	}
+	var g errgroup.Group
+	g.SetLimit(4)
+	for _, id := range ids {
+		g.Go(func() error {
+			if err := s.workOn(ctx, id); err != nil && ctx.Err() == nil {
+				s.cfg.Log.Error("case_work_failed", "case", id, "error", err)
+			}
+			return nil // one case does not hold up the others
+		})
+	}
+	return g.Wait()
+}
+
+func (s *Service) workOn(ctx context.Context, id string) error {
+	d, err := s.cfg.Store.Case(ctx, id)
+	if err != nil {
+		return err
+	}
+	if n := len(d.Pending); n > 0 {
+		if err := s.cfg.History.AppendHistory(ctx, d.Pending); err != nil {
+			return fmt.Errorf("copy history: %w", err)
+		}
+		if err := s.cfg.Store.Relayed(ctx, id, d.Version); err != nil {
+			return fmt.Errorf("note copied history: %w", err)
+		}
+		s.setRelayed(id, d.Pending[n-1].N)
+	}
+	now := s.now()
+	for _, j := range d.Jobs {
+		if j.due(now) {
+			if err := s.runJob(ctx, id, j.ID); err != nil {
+				return fmt.Errorf("job %s: %w", j.Kind, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (j Job) due(now time.Time) bool {
+	return j.State == JobQueued && !j.RunAfter.After(now) || j.State == JobLeased && !j.LeaseUntil.After(now)
+}
+
+// errNotOurs ends a change of a job that another node leased or finished meanwhile.
+var errNotOurs = errors.New("cases: the job is not ours")
+
+// runJob leases a job, does it and stores what came of it together with its end.
+func (s *Service) runJob(ctx context.Context, id, jobID string) error {
+	system := Actor{Kind: BySystem}
+	var job Job
+	_, err := s.change(ctx, system, id, anyVersion, func(c *change) error {
+		j := c.job(jobID)
+		if j == nil || !j.due(c.at) {
+			return errNotOurs
+		}
+		j.State, j.Attempts = JobLeased, j.Attempts+1
+		j.LeaseOwner, j.LeaseUntil = s.node, c.at.Add(jobLease)
+		job = *j
+		if j.Kind == JobCheck && c.level(j.Level).State == Submitted {
+			return c.move(j.Level, begin)
+		}
+		return nil
+	})
+	if err != nil {
+		if errors.Is(err, errNotOurs) {
+			return nil
+		}
+		return err
+	}
+	work, cancel := context.WithTimeout(ctx, jobLease*3/4)
+	defer cancel()
+	finish, failure := s.do(work, id, job)
+	if ctx.Err() != nil {
+		return ctx.Err() // the lease runs out, another node takes it up
+	}
+	_, err = s.change(ctx, system, id, anyVersion, func(c *change) error {
+		j := c.job(jobID)
+		if j == nil || j.LeaseOwner != s.node || j.Attempts != job.Attempts {
+			return errNotOurs
+		}
+		if failure != nil && job.Kind == JobDestroy || failure != nil && job.Attempts < maxJobAttempts {
+			j.State, j.LeaseOwner, j.LeaseUntil = JobQueued, "", time.Time{}
+			j.RunAfter = c.at.Add(jobRetryAfter * time.Duration(min(j.Attempts, 30)))
+			return nil
+		}
+		c.Jobs = slices.DeleteFunc(c.Jobs, func(j Job) bool { return j.ID == jobID })
+		if failure != nil {
+			finish = func(c *change) error { return c.decide(job.Level, review, Reason{Code: "checks_failed"}) }
+		}
+		return finish(c)
+	})
+	if errors.Is(err, errNotOurs) {
+		err = nil
+	}
+	return errors.Join(failure, err)
+}
+
+// do does a job's work outside any change, and returns how the case changes by it.
+func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error, error) {
+	switch j.Kind {
+	case JobDestroy:
+		for _, u := range j.Uploads {
+			if err := s.cfg.Destroy(ctx, u); err != nil {
+				return nil, fmt.Errorf("destroy an upload: %w", err)
+			}
+		}
+		return func(*change) error { return nil }, nil
+	case JobCheck:
+		c, err := s.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if j.Level == 1 {
+			return s.checkFacts(ctx, c)
+		}
+		return s.checkPhotos(ctx, c, j.Level)
+	}
+	return nil, fmt.Errorf("cases: no such kind of job: %q", j.Kind)
+}
+
+// checkFacts checks Level 1 again on the day of the check. Right facts approve themselves, unless the same
+// document stands in another case: then a person looks, and the applicant is not told.
+func (s *Service) checkFacts(ctx context.Context, c Case) (func(*change) error, error) {
+	if _, bad := validate(*c.Facts, s.now()); bad != nil {
+		return func(c *change) error { return c.decide(1, again, Reason{Code: "data.facts_invalid"}) }, nil
+	}
+	same, err := s.cfg.Store.CasesByDocument(ctx, c.DocumentIndex, 2)
+	if err != nil {
+		return nil, fmt.Errorf("look for the same document: %w", err)
+	}
+	if slices.ContainsFunc(same, func(id string) bool { return id != c.ID }) {
+		return func(c *change) error { return c.decide(1, review, Reason{Code: "duplicate.identity"}) }, nil
+	}
+	return func(c *change) error { return c.decide(1, approve) }, nil
+}
+
+// checkPhotos checks that every photo of a level decodes and that no two steps hold the same file. What
+// is on them a person decides.
+func (s *Service) checkPhotos(ctx context.Context, c Case, level int) (func(*change) error, error) {
+	var reasons []Reason
+	var seen [][]byte
+	for _, st := range c.Steps {
+		if st.Level != level {
+			continue
+		}
+		for _, t := range st.Takes {
+			if t.State != TakeAccepted {
+				continue
+			}
+			if _, err := s.decodePhoto(ctx, t.UploadID); err != nil {
+				return nil, fmt.Errorf("decode %s: %w", st.ID, err)
+			}
+			if slices.ContainsFunc(seen, func(d []byte) bool { return bytes.Equal(d, t.SHA256) }) {
+				reasons = append(reasons, Reason{Code: "document.wrong_side", Step: st.ID})
+			}
+			seen = append(seen, t.SHA256)
+		}
+	}
+	if reasons != nil {
+		return func(c *change) error { return c.decide(level, again, reasons...) }, nil
+	}
+	return func(c *change) error { return c.decide(level, review) }, nil
+}
+
+// decide ends the checks of a level. It does nothing when the level is not being checked any more
+// (it was reopened meanwhile).
+func (c *change) decide(level int, a action, reasons ...Reason) error {
+	l := c.level(level)
+	if l.State != Checking {
+		return nil
+	}
+	if err := c.move(level, a, reasons...); err != nil {
+		return err
+	}
+	for i := range c.Steps {
+		st := &c.Steps[i]
+		if st.Level != level {
+			continue
+		}
+		st.Reasons = nil
+		for _, r := range reasons {
+			if a == again && r.Step == st.ID {
+				st.Reasons = append(st.Reasons, r)
+			}
+		}
+		if st.Reasons != nil {
+			c.dropTakes(st, func(Take) bool { return true })
+			st.State = Failed
+		} else if st.State == Accepted {
+			st.State = Checked
+		}
+	}
+	return c.unlockAbove(level)
+}
+
+func (d *Document) job(id string) *Job {
+	for i := range d.Jobs {
+		if d.Jobs[i].ID == id {
+			return &d.Jobs[i]
+		}
+	}
+	return nil
+}
+
+// dropChecks removes the checks of levels; what is to be destroyed still is.
+func dropChecks(jobs []Job) []Job {
+	return slices.DeleteFunc(jobs, func(j Job) bool { return j.Kind == JobCheck })
+}
