@@ -104,7 +104,8 @@ func (s *Service) Lookup(ctx context.Context, token string, among ...Kind) (Sess
 	if sess.Kind != kind {
 		return Session{}, ErrUnknown
 	}
-	if idle := idleUntil(sess, now); idle.Sub(sess.IdleUntil) >= renewEvery {
+	idle := idleUntil(sess, now)
+	if gain := idle.Sub(sess.IdleUntil); gain >= renewEvery || (gain > 0 && idle.Equal(sess.ExpiresAt)) {
 		// ErrUnknown here is a sign-out that won: touching never brings a session back.
 		if err := s.cfg.Store.TouchSession(ctx, hash, idle, time.Time{}); err != nil {
 			return Session{}, fmt.Errorf("renew session: %w", err)
