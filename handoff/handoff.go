@@ -11,7 +11,6 @@
 package handoff
 
 import (
-	"context"
 	"time"
 
 	"github.com/symbolon/symbolon/fault"
@@ -48,6 +47,20 @@ const (
 	RepeatClaim  = 120 * time.Second // the same Idempotency-Key gets the same claim
 	AwayAfter    = 25 * time.Second  // presence only, never a state
 	KeepEndedFor = time.Hour         // an ended handoff can still say why
+	ReportFor    = 5 * time.Minute   // a wrong tap can still become a report
+	LockWindow   = time.Hour         // this many locks of a case within it …
+	LockPause    = 5 * time.Minute   // … make the next offer wait so long after the last
+	SeenEvery    = 10 * time.Second  // signs of the phone are written at most so often
+)
+
+// Limits.
+const (
+	MaxSteps       = 16 // of one handoff
+	MaxStepLength  = 64 // bytes of a step's name
+	MaxAlerts      = 5  // the first ones are kept
+	MaxWrong       = 2  // wrong numbers; the last one locks
+	MaxLocks       = 3  // within LockWindow
+	maxDeviceField = 64 // runes of what a browser says of itself
 )
 
 // Errors. A code that never was and one of somebody else are both ErrUnknown.
@@ -59,9 +72,12 @@ var (
 	ErrClaimed     = fault.New(fault.Conflict, "handoff_already_claimed", "This code has been used by another phone.")
 	ErrActive      = fault.New(fault.Conflict, "handoff_active", "A phone is already connected.")
 	ErrNotClaimed  = fault.New(fault.Conflict, "handoff_not_claimed", "No phone has claimed this handoff.")
+	ErrNotMatched  = fault.New(fault.Forbidden, "handoff_not_matched", "Type the number on the computer first.")
 	ErrWrongNumber = fault.New(fault.Conflict, "handoff_wrong_number", "That is not the number on the computer. It shows a new one.")
 	ErrLocked      = fault.New(fault.Locked, "handoff_locked", "Stopped for your safety.")
 	ErrStaleEpoch  = fault.New(fault.Conflict, "handoff_superseded", "This phone no longer holds the case.")
+	// ErrUnavailable: the store does not answer; nothing was changed that could be known.
+	ErrUnavailable = fault.New(fault.Unavailable, "handoff_unavailable", "This does not work for a moment. Try again.")
 	// ErrPaused: a third lock within an hour makes the next offer wait 5 minutes (RetryAfter).
 	ErrPaused = fault.New(fault.TooMany, "handoff_paused", "Stopped for your safety. Wait a little.")
 	// ErrConfirmFirst: after a report the desk must give its password before the next offer.
@@ -119,13 +135,4 @@ type Landing struct {
 	Desk      Device
 	State     State
 	ExpiresAt time.Time
-}
-
-// Store keeps handoffs. Each method is one atomic step on one key (see the Lua files of
-// handoffredis); `now` comes from the caller.
-//
-// The writer of the store defines the record and the remaining methods; the contract suite is
-// handoff/handofftest.
-type Store interface {
-	Ping(ctx context.Context) error
 }
