@@ -142,6 +142,7 @@ export const api = {
 
   createCase: () => call<Case>("POST", "/v1/cases", { body: { kind: "person" }, idempotencyKey: newKey() }),
   case: (id: string, signal?: AbortSignal) => call<Case>("GET", `/v1/cases/${enc(id)}`, { signal }),
+  identity: (id: string) => call<Identity>("GET", `/v1/cases/${enc(id)}/identity`),
   putIdentity: (id: string, version: number, identity: Identity) =>
     call<Case>("PUT", `/v1/cases/${enc(id)}/identity`, { body: identity, ifMatch: version }),
   submitLevel: (id: string, level: number, version: number) =>
@@ -151,15 +152,14 @@ export const api = {
     call<unknown>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/accept`, { body: { upload_id: uploadId }, as, idempotencyKey: newKey() }),
   progress: (caseId: string, step: string, phase: Phase, hint: string | undefined, as: "applicant" | "capture") =>
     call<void>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/progress`, { body: hint ? { phase, hint } : { phase }, as, timeout: 5_000 }),
-  dropUpload: (uploadId: string, as: "applicant" | "capture") => once<void>("DELETE", `/v1/uploads/${enc(uploadId)}`, { as }),
 
   offer: (caseId: string, steps: string[], replace = false) =>
     call<Handoff>("POST", `/v1/cases/${enc(caseId)}/handoffs`, { body: replace ? { steps, replace } : { steps }, idempotencyKey: newKey() }),
   handoff: (id: string, signal?: AbortSignal) => call<Handoff>("GET", `/v1/handoffs/${enc(id)}`, { signal }),
-  cancelHandoff: (id: string) => call<unknown>("POST", `/v1/handoffs/${enc(id)}/cancel`, { body: {}, idempotencyKey: newKey() }),
-  denyHandoff: (id: string) => call<unknown>("POST", `/v1/handoffs/${enc(id)}/deny`, { body: {}, idempotencyKey: newKey() }),
+  cancelHandoff: (id: string) => call<Handoff>("POST", `/v1/handoffs/${enc(id)}/cancel`, { body: {} }),
+  denyHandoff: (id: string) => call<Handoff>("POST", `/v1/handoffs/${enc(id)}/deny`, { body: {} }),
 
-  open: (code: string) => call<Landing>("POST", "/v1/handoffs/open", { body: { code }, idempotencyKey: newKey() }),
+  open: (code: string) => call<Landing>("POST", "/v1/handoffs/open", { body: { code } }),
   claim: (code: string, idempotencyKey: string) =>
     call<{ token: string; handoff: Handoff }>("POST", "/v1/handoffs/claim", { body: { code }, idempotencyKey }),
   capture: (signal?: AbortSignal) => call<Capture>("GET", "/v1/capture", { as: "capture", signal }),

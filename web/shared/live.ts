@@ -23,12 +23,16 @@ export interface LiveOptions<T extends { seq?: number }> {
 export interface Live {
   /** Reads again now: a socket that may be dead is replaced, a poll is made. */
   poke(): void;
+  /** Sends a message; false where no socket is open or it is still busy with earlier ones. */
+  send(message: unknown): boolean;
   close(): void;
 }
 
 const CONNECT_TIMEOUT = 5_000;
 const SILENCE = 45_000;
 const POLL_EVERY = 3_000;
+/** What may wait in the socket before further messages are refused. */
+const MAX_BUFFERED = 16_384;
 const BACK_OFF = [300, 1_000, 2_000, 4_000, 8_000, 15_000];
 /** After so many sockets that never opened, polling takes over; a socket is still tried now and then. */
 const GIVE_UP_AFTER = 2;
@@ -198,6 +202,13 @@ export function openLive<T extends { seq?: number }>(o: LiveOptions<T>): Live {
     void pollOnce();
   }
 
+  function send(message: unknown): boolean {
+    const ws = socket;
+    if (!ws || ws.readyState !== WebSocket.OPEN || ws.bufferedAmount > MAX_BUFFERED) return false;
+    ws.send(JSON.stringify(message));
+    return true;
+  }
+
   function wake() {
     if (document.visibilityState === "visible") poke();
   }
@@ -219,5 +230,5 @@ export function openLive<T extends { seq?: number }>(o: LiveOptions<T>): Live {
   for (const e of ["pageshow", "focus", "online"]) addEventListener(e, wake);
   addEventListener("offline", gone);
   connect();
-  return { poke, close: stop };
+  return { poke, send, close: stop };
 }

@@ -31,16 +31,16 @@ export interface Handoff {
   url: string | null; text_code: string | null; qr: { png: string; svg: string } | null; code_expires_at: string | null;
   expires_at: string; match: { number: string; expires_at: string } | null; device: Device | null;
   /** A phone has opened the page and not gone on yet. */
-  opened?: boolean;
+  opened: boolean;
   phone_present: boolean; alerts: { type: "second_claim"; device: Device; at: string }[];
 }
 
 /** The identity as the applicant may read it back: masked. */
-export interface IdentityView { name: string; document: { type: string; number: string; issued_on?: string; expires_on?: string }; nationality?: string; birth_date?: string }
+export interface MaskedIdentity { name: string; document: { type: string; number: string } }
 
 export interface Case {
   id: string; version: number; seq: number; kind: "person" | "business"; level: number; state: CaseState;
-  levels: Level[]; steps: Step[]; identity: IdentityView | null; handoff: Handoff | null;
+  levels: Level[]; steps: Step[]; identity: MaskedIdentity | null; handoff: Handoff | null;
 }
 
 export interface Account { id: string; email: string; roles: string[] }
@@ -50,24 +50,25 @@ export interface Me { account: Account; case_id: string | null }
 export interface Identity {
   nationality: string;
   document: { type: string; number: string; issued_on?: string; expires_on: string };
-  name: string; latin_name?: string; birth_date: string; sex?: "male" | "female"; address: string; occupation?: string;
+  name: string; latin_name?: string; birth_date: string; sex?: "male" | "female" | "other"; address: string; occupation?: string;
   acting_for: { who: "self" };
 }
 
+export type KeptData = "account" | "case" | "evidence" | "unfinished_uploads" | "sessions" | "handoffs";
+export type Way = "qr" | "text_code" | "link" | "sms" | "email" | "alipay";
+
 export interface Operator {
   name: string; purpose: string; support: string;
-  /** How long each kind of data is kept, ISO 8601 durations by kind. */
-  retention?: Record<string, string>;
-  /** The measured median of a review in seconds; null while nothing was measured. */
-  review_seconds?: number | null;
-  /** Which ways are set up here. */
-  ways?: Record<string, boolean>;
-  document_types?: Record<string, string[]>;
-  local_tls?: boolean;
+  /** keep_minutes is null while the operator has set no end. */
+  retention: { data: KeptData; keep_minutes: number | null }[];
+  /** The measured median of a review; null until there is enough to measure. */
+  review_minutes: number | null;
+  /** Which ways to a phone are set up. */
+  ways: Way[];
 }
 
 /** What the phone's landing page shows; it claims nothing. */
-export interface Landing { operator: string | Operator; purpose: string; account: string; desk: { browser: string; os: string }; expires_at: string }
+export interface Landing { operator: string; purpose: string; account: string; desk: { browser: string; os: string }; expires_at: string }
 
 export interface CaptureStep {
   id: string; kind: string; state: StepState; instructions?: string;
@@ -75,14 +76,14 @@ export interface CaptureStep {
 }
 
 export interface Capture {
-  handoff: Handoff; operator: string | Operator; account: string; desk: { browser: string; os: string };
+  handoff: Handoff; operator: string; account: string; desk: { browser: string; os: string };
   steps: CaptureStep[]; budget: { bytes: number; used: number };
 }
 
 export interface UploadInfo {
   id: string; case_id: string; step: string; epoch: number; challenge_id: string | null;
   state: "open" | "stored" | "accepted" | "discarded"; offset: number; length: number | null;
-  media_id: string | null; sha256: string | null; expires_at: string;
+  media_id: string | null; sha256: string | null; expires_at: string | null;
 }
 
 /** Messages of the two live sockets. */
