@@ -11,6 +11,19 @@ import (
 	"github.com/symbolon/symbolon/cases"
 )
 
+const (
+	replaceCase = `UPDATE cases SET
+		version = ?, handoff_epoch = ?, account_id = ?, state = ?, level = ?, updated_at = ?,
+		document_index = ?, due_at = ?, jobs_due_at = ?, body = ?
+		WHERE id = ? AND version = ? AND (? < 0 OR handoff_epoch = ?)`
+	listed    = `SELECT id, version, state, level, updated_at FROM cases WHERE `
+	listAll   = listed + `(updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT ?`
+	listState = listed + `state = ? AND (updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT ?`
+	listDue   = `SELECT id FROM cases WHERE due_at <= ? ORDER BY due_at, id LIMIT ?`
+
+	byDocument = `SELECT id FROM cases WHERE document_index = ? ORDER BY id LIMIT ?`
+)
+
 // CreateCase inserts d.
 func (s *Store) CreateCase(ctx context.Context, d cases.Document) error {
 	r, err := rowOf(d)
@@ -35,11 +48,7 @@ func (s *Store) ReplaceCase(ctx context.Context, d cases.Document, epoch int64) 
 		return err
 	}
 	return s.change(ctx, "replace case", func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE cases SET
-			version = ?, handoff_epoch = ?, account_id = ?, state = ?, level = ?, updated_at = ?,
-			document_index = ?, due_at = ?, jobs_due_at = ?, body = ?
-			WHERE id = ? AND version = ? AND (? < 0 OR handoff_epoch = ?)`,
-			append(r, d.Version-1, epoch, epoch)...)
+		res, err := tx.ExecContext(ctx, replaceCase, append(r, d.Version-1, epoch, epoch)...)
 		if isDuplicate(err) {
 			return cases.ErrExists
 		}
@@ -152,13 +161,10 @@ func (s *Store) Cases(ctx context.Context, state cases.LevelState, cursor string
 		return nil, "", err
 	}
 	limit = cases.PageSize(limit)
-	query := `SELECT id, version, state, level, updated_at FROM cases WHERE (updated_at, id) > (?, ?)`
-	args := []any{at.UpdatedAt.UnixMilli(), at.ID}
+	query, args := listAll, []any{at.UpdatedAt.UnixMilli(), at.ID, limit + 1}
 	if state != "" {
-		query += ` AND state = ?`
-		args = append(args, string(state))
+		query, args = listState, append([]any{string(state)}, args...)
 	}
-	query += ` ORDER BY updated_at, id LIMIT ?`
 	err = s.rows(ctx, func(r *sql.Rows) error {
 		var c cases.Summary
 		var ms int64
@@ -168,7 +174,7 @@ func (s *Store) Cases(ctx context.Context, state cases.LevelState, cursor string
 		c.UpdatedAt = time.UnixMilli(ms).UTC()
 		page = append(page, c)
 		return nil
-	}, query, append(args, limit+1)...)
+	}, query, args...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -184,12 +190,12 @@ func (s *Store) CasesByDocument(ctx context.Context, index []byte, limit int) ([
 	if len(index) == 0 {
 		return nil, nil
 	}
-	return s.ids(ctx, `SELECT id FROM cases WHERE document_index = ? ORDER BY id LIMIT ?`, index, cases.PageSize(limit))
+	return s.ids(ctx, byDocument, index, cases.PageSize(limit))
 }
 
 // Due lists ids of cases that the relay or a worker should look at, the longest due first.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return s.ids(ctx, `SELECT id FROM cases WHERE due_at <= ? ORDER BY due_at, id LIMIT ?`, now.UnixMilli(), cases.PageSize(limit))
+	return s.ids(ctx, listDue, now.UnixMilli(), cases.PageSize(limit))
 }
 
 // Relayed notes that the pending entries of this version are in the history.
