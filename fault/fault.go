@@ -45,6 +45,8 @@ const (
 	NoSpace                   // the disk is full
 	Timeout                   // the sender was too slow
 	UnsupportedProtocol       // a protocol version that is not spoken
+	UpgradeRequired           // this is only spoken over websocket
+	RangeNotSatisfiable       // the range lies outside the thing
 )
 
 // Field is one bad field of an input. Field is a path such as "document.number".
