@@ -13,9 +13,8 @@ import (
 
 // Failures of who may what.
 var (
-	errNotMatched  = fault.New(fault.Forbidden, "handoff_not_matched", "Type the number that the computer shows first.")
 	errStepOnPhone = fault.New(fault.Conflict, "step_on_phone", "A phone is doing this step. Take it back first.")
-	errStepNotHere = fault.New(fault.Forbidden, "step_not_handed_over", "This phone was not asked for that step.")
+	errStepNotHere = fault.New(fault.Forbidden, "step_not_in_handoff", "This phone was not asked for that step.")
 )
 
 // caseFor returns the case if the principal may see it at all, else cases.ErrUnknown: somebody
@@ -23,6 +22,9 @@ var (
 func (s *Server) caseFor(ctx context.Context, p principal, caseID string) (cases.Case, error) {
 	if p.kind == phone && p.handoff.CaseID != caseID {
 		return cases.Case{}, cases.ErrUnknown
+	}
+	if p.kind == applicant && len(p.session.Roles) > 0 {
+		return cases.Case{}, cases.ErrStaff
 	}
 	c, err := s.cfg.Cases.Get(ctx, caseID)
 	if err != nil {
@@ -50,7 +52,7 @@ func (s *Server) stepFor(ctx context.Context, p principal, caseID, step string) 
 	}
 	if p.kind == phone {
 		if p.handoff.State != handoff.Active {
-			return cases.Case{}, errNotMatched
+			return cases.Case{}, handoff.ErrNotMatched
 		}
 		if !slices.Contains(p.handoff.Steps, step) {
 			return cases.Case{}, errStepNotHere
@@ -97,6 +99,9 @@ func (s *Server) current(ctx context.Context, caseID string) (*handoff.Handoff, 
 
 // handoffFor returns a handoff of the applicant's own case.
 func (s *Server) handoffFor(ctx context.Context, p principal, id string) (handoff.Handoff, error) {
+	if len(p.session.Roles) > 0 {
+		return handoff.Handoff{}, cases.ErrStaff
+	}
 	h, err := s.cfg.Handoffs.Get(ctx, id)
 	if err != nil {
 		return handoff.Handoff{}, err

@@ -22,7 +22,7 @@ import (
 var (
 	errCrossSite     = fault.New(fault.Forbidden, "cross_site_request", "This came from another site.")
 	errNotForCapture = fault.New(fault.Forbidden, "not_for_capture", "A phone that was handed a step may not do this.")
-	errOnlyCapture   = fault.New(fault.Forbidden, "only_for_capture", "Only a phone that was handed a step does this.")
+	errCaptureRequired   = fault.New(fault.Forbidden, "capture_required", "Only a phone that claimed a handoff may do this.")
 	errCaptureEnded  = fault.New(fault.Unauthenticated, "capture_ended", "This phone's part is over.")
 	errAs            = fault.New(fault.Malformed, "symbolon_as_invalid", "Symbolon-As is applicant or capture.")
 )
@@ -79,7 +79,7 @@ func (s *Server) caller(c *fiber.Ctx, allowed ...principalKind) (principal, erro
 		if p.kind == phone {
 			return principal{}, errNotForCapture
 		}
-		return principal{}, errOnlyCapture
+		return principal{}, errCaptureRequired
 	}
 	return p, nil
 }

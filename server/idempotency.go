@@ -10,7 +10,7 @@ import (
 	"github.com/symbolon/symbolon/sessions"
 )
 
-var errKey = fault.New(fault.Malformed, "idempotency_key_malformed", "An Idempotency-Key is 1 to 64 visible characters.")
+var errKey = fault.New(fault.Malformed, "idempotency_key_invalid", "An Idempotency-Key is 1 to 64 visible characters.")
 
 // result is what a creating call answers.
 type result struct {

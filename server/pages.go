@@ -125,19 +125,19 @@ func (s *Server) sendPage(c *fiber.Ctx, name string) error {
 }
 
 func (s *Server) healthz(c *fiber.Ctx) error {
-	return c.JSON(fiber.Map{"status": "alive"})
+	return c.JSON(fiber.Map{"status": "ok"})
 }
 
 // readyz says whether the parts answer; which one does not is in the log alone.
 func (s *Server) readyz(c *fiber.Ctx) error {
 	failing := s.cfg.Ready(c.UserContext())
 	if len(failing) == 0 {
-		return c.JSON(fiber.Map{"status": "ready"})
+		return c.JSON(fiber.Map{"status": "ok"})
 	}
 	err := error(nil)
 	for name, cause := range failing {
 		err = fmt.Errorf("%s: %w", name, cause)
 		s.cfg.Log.Warn("not ready", "part", name, "error", cause.Error())
 	}
-	return errNotReady.Because(err)
+	return errUnavailable.Because(err)
 }

@@ -41,6 +41,8 @@ var statusOf = map[fault.Kind]int{
 	fault.NoSpace:              http.StatusInsufficientStorage,
 	fault.Timeout:              http.StatusRequestTimeout,
 	fault.UnsupportedProtocol:  http.StatusPreconditionFailed,
+	fault.UpgradeRequired:      http.StatusUpgradeRequired,
+	fault.RangeNotSatisfiable:  http.StatusRequestedRangeNotSatisfiable,
 }
 
 // Failures of the door itself.
@@ -49,14 +51,16 @@ var (
 	errNotFound      = fault.New(fault.NotFound, "not_found", "There is nothing at this address.")
 	errMethod        = fault.New(fault.MethodNotAllowed, "method_not_allowed", "This address does not take that method.")
 	errMalformed     = fault.New(fault.Malformed, "request_malformed", "The request cannot be read.")
-	errBodyMalformed = fault.New(fault.Malformed, "body_malformed", "The body is not the JSON that belongs here.")
-	errMediaType     = fault.New(fault.Unsupported, "media_type_unsupported", "This address takes application/json.")
+	errJSON          = fault.New(fault.Malformed, "json_malformed", "The body is not the JSON that belongs here.")
+	errContentType   = fault.New(fault.Unsupported, "content_type_unsupported", "This address takes application/json.")
 	errTooLarge      = fault.New(fault.TooLarge, "body_too_large", "The body is larger than this address takes.")
 	errHeaders       = fault.New(fault.HeadersTooLarge, "headers_too_large", "The request line and headers are too long.")
-	errTimeout       = fault.New(fault.Timeout, "request_timeout", "The request did not arrive in time.")
-	errUnavailable   = fault.New(fault.Unavailable, "unavailable", "This cannot be answered now. Try again in a moment.")
+	errTimeout       = fault.New(fault.Timeout, "body_timeout", "The request did not arrive in time.")
+	errUnavailable   = fault.New(fault.Unavailable, "unavailable", "A part that is needed does not answer now. Try again in a moment.")
+	errTimedOut      = fault.New(fault.Unavailable, "timed_out", "This took too long and was given up.")
+	errGoing         = fault.New(fault.Unavailable, "shutting_down", "This server is going. Another one answers soon.")
+	errUpgrade       = fault.New(fault.UpgradeRequired, "websocket_required", "This address only speaks websocket.")
 	errHost          = fault.New(fault.Misdirected, "host_unknown", "This server does not answer for that host.")
-	errNotReady      = fault.New(fault.Unavailable, "not_ready", "A part that is needed does not answer.")
 )
 
 // fail is Fiber's error handler: it turns whatever failed into a problem. Errors of
@@ -117,9 +121,6 @@ func document(e *fault.Error, status int) map[string]any {
 	doc["status"] = status
 	doc["detail"] = e.Detail
 	doc["code"] = e.Code
-	if e.RetryAfter > 0 {
-		doc["retry_after"] = int(math.Ceil(e.RetryAfter.Seconds()))
-	}
 	if len(e.Fields) > 0 {
 		type field struct {
 			Field  string `json:"field"`
@@ -159,12 +160,15 @@ func classify(err error) *fault.Error {
 		case http.StatusRequestHeaderFieldsTooLarge:
 			return errHeaders
 		case http.StatusUpgradeRequired:
-			return fault.New(fault.Malformed, "upgrade_required", "This address speaks websocket.")
+			return errUpgrade
 		}
 		return errInternal
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return errUnavailable.After(time.Second)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errTimedOut.After(time.Second)
+	}
+	if errors.Is(err, context.Canceled) {
+		return errGoing.After(time.Second)
 	}
 	return errInternal
 }

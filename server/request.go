@@ -18,7 +18,7 @@ import (
 // Failures of how something is asked.
 var (
 	errNoVersion  = fault.New(fault.PreconditionRequired, "version_required", "Say which version this is for with If-Match.")
-	errBadVersion = fault.New(fault.Malformed, "version_malformed", `If-Match is one version, such as "7".`)
+	errBadVersion = fault.New(fault.Malformed, "version_invalid", `If-Match is one version, such as "7".`)
 )
 
 // maxDepth bounds the nesting of a JSON body.
@@ -33,7 +33,7 @@ func param(c *fiber.Ctx, name string) string { return strings.Clone(c.Params(nam
 func decode(c *fiber.Ctx, v any) ([]byte, error) {
 	mt, params, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	if cs, ok := params["charset"]; err != nil || mt != "application/json" || ok && !strings.EqualFold(cs, "utf-8") {
-		return nil, errMediaType
+		return nil, errContentType
 	}
 	body := bytes.Clone(c.Body())
 	if len(body) > maxBody {
@@ -53,20 +53,20 @@ func decodeOptional(c *fiber.Ctx, v any) ([]byte, error) {
 // parse is the part of decode without a request.
 func parse(body []byte, v any) error {
 	if !utf8.Valid(body) {
-		return errBodyMalformed
+		return errJSON
 	}
 	walk := json.NewDecoder(bytes.NewReader(body))
 	walk.UseNumber()
 	if err := walkValue(walk, 0); err != nil {
-		return errBodyMalformed
+		return errJSON
 	}
 	if _, err := walk.Token(); !errors.Is(err, io.EOF) {
-		return errBodyMalformed
+		return errJSON
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return errBodyMalformed // its text may quote the body
+		return errJSON // its text may quote the body
 	}
 	return nil
 }
