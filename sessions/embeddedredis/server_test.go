@@ -300,6 +300,11 @@ func checkStartsEmpty(t *testing.T, dir string, key seal.Key, bad []byte) {
 func TestASnapshotNeverHoldsHalfOfATransaction(t *testing.T) {
 	dir, key := t.TempDir(), seal.NewKey()
 	s := start(t, embeddedredis.Config{Dir: dir, Key: key})
+	between := make([]any, 0, 4000) // they take time to copy after the a's and before the b's
+	for i := range 2000 {
+		between = append(between, fmt.Sprint("a-", i), "x")
+	}
+	must(t, s.Client().MSet(ctx, between...).Err())
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	for w := range 4 {
