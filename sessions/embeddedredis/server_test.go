@@ -302,7 +302,7 @@ func TestASnapshotNeverHoldsHalfOfATransaction(t *testing.T) {
 	s := start(t, embeddedredis.Config{Dir: dir, Key: key})
 	between := make([]any, 0, 4000) // they take time to copy after the a's and before the b's
 	for i := range 2000 {
-		between = append(between, fmt.Sprint("a-", i), "x")
+		between = append(between, fmt.Sprint("az", i), "x")
 	}
 	must(t, s.Client().MSet(ctx, between...).Err())
 	var wg sync.WaitGroup
