@@ -160,9 +160,12 @@ func (c *change) unlockAbove(level int) error {
 	return c.move(level+1, unlock)
 }
 
-// queue adds a job.
+// queue adds a job; it runs at once unless j.RunAfter says otherwise.
 func (c *change) queue(j Job) {
-	j.ID, j.State, j.RunAfter = "job_"+ulid.Make().String(), JobQueued, c.at
+	j.ID, j.State = "job_"+ulid.Make().String(), JobQueued
+	if j.RunAfter.IsZero() {
+		j.RunAfter = c.at
+	}
 	c.Jobs = append(c.Jobs, j)
 }
 

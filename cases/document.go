@@ -104,6 +104,7 @@ type Job struct {
 const (
 	JobCheck   = "check_level"     // examine a submitted level
 	JobDestroy = "destroy_uploads" // destroy the bytes of takes that left the case
+	JobExpire  = "expire_takes"    // drop the takes that nobody kept in time
 )
 
 // JobState is the state of a job. A finished job is dropped from the document.

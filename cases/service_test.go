@@ -236,9 +236,6 @@ func TestACaseGoesFromSignUpToReview(t *testing.T) {
 	if got := states(c); got != "approved in_review locked" || c.State != cases.InReview || c.Level != 1 {
 		t.Errorf("at the end: %s, %s, level %d", got, c.State, c.Level)
 	}
-	if len(c.Jobs) != 0 {
-		t.Errorf("jobs left: %+v", c.Jobs)
-	}
 	b.checkHistory(c.ID)
 }
 
@@ -473,6 +470,40 @@ func TestTakesOfAPhoneEndWithItsEpoch(t *testing.T) {
 	}
 }
 
+func TestTakesThatNobodyKeepsAreDestroyedInTime(t *testing.T) {
+	b := newBench(t)
+	_, c, by := b.applicant()
+	b.levelOne(c, by)
+	kept := b.keep(c.ID, cases.DocumentBack, by, "ses_1", photo(2))
+	stored, err := b.take(c.ID, cases.DocumentFront, by, "ses_1", photo(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.pass(time.Hour)
+	open := newUpload()
+	if _, _, err := b.BeginTake(t.Context(), by, c.ID, cases.TakeRequest{UploadID: open, Step: cases.DocumentFront, Channel: "desk", Owner: "ses_1", Length: 9}); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(23*time.Hour - time.Second)
+	b.work()
+	if len(b.destroyed) != 0 {
+		t.Fatalf("destroyed too early: %v", b.destroyed)
+	}
+	b.pass(time.Second)
+	b.work()
+	if !slices.Equal(b.destroyed, []string{stored}) {
+		t.Fatalf("destroyed %v, want %v", b.destroyed, stored)
+	}
+	b.pass(time.Hour)
+	b.work()
+	if !slices.Equal(b.destroyed, []string{stored, open}) || slices.Contains(b.destroyed, kept) {
+		t.Errorf("destroyed %v, want %v and %v", b.destroyed, stored, open)
+	}
+	if left := b.get(c.ID).Jobs; len(left) != 0 {
+		t.Errorf("jobs left: %+v", left)
+	}
+}
+
 func TestAcceptChecksWhatIsKept(t *testing.T) {
 	b := newBench(t)
 	_, c, by := b.applicant()
@@ -627,7 +658,7 @@ func TestChecksThatKeepFailingEndWithAPerson(t *testing.T) {
 		b.pass(time.Minute)
 	}
 	c = b.get(c.ID)
-	if got := states(c); got != "approved in_review locked" || c.Levels[1].Reasons[0].Code != "checks_failed" || len(c.Jobs) != 0 {
+	if got := states(c); got != "approved in_review locked" || c.Levels[1].Reasons[0].Code != "checks_failed" {
 		t.Errorf("%s, %v, %v", got, c.Levels[1].Reasons, c.Jobs)
 	}
 }

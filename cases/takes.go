@@ -87,6 +87,7 @@ func (s *Service) BeginTake(ctx context.Context, by Actor, id string, r TakeRequ
 		}
 		st.Takes = append(st.Takes, take)
 		st.State = stepState(*st)
+		c.queueExpiry()
 		return nil
 	})
 	return take, limits, err
@@ -109,6 +110,24 @@ func (c *change) workOn(id string) (*Step, error) {
 // expireTakes drops the step's takes whose time is over.
 func (c *change) expireTakes(st *Step) {
 	c.dropTakes(st, func(t Take) bool { return t.State != TakeAccepted && !t.ExpiresAt.After(c.at) })
+}
+
+// queueExpiry makes sure that a job looks when the first take that is not kept runs out.
+func (c *change) queueExpiry() {
+	if slices.ContainsFunc(c.Jobs, func(j Job) bool { return j.Kind == JobExpire && j.State == JobQueued }) {
+		return // it looks no later: later takes run out later
+	}
+	var first time.Time
+	for _, st := range c.Steps {
+		for _, t := range st.Takes {
+			if t.State != TakeAccepted && (first.IsZero() || t.ExpiresAt.Before(first)) {
+				first = t.ExpiresAt
+			}
+		}
+	}
+	if !first.IsZero() {
+		c.queue(Job{Kind: JobExpire, RunAfter: first})
+	}
 }
 
 // StepLimits returns the limits of a step.

@@ -114,7 +114,7 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 		if j == nil || j.LeaseOwner != s.node || j.Attempts != job.Attempts {
 			return errNotOurs
 		}
-		if failure != nil && job.Kind == JobDestroy || failure != nil && job.Attempts < maxJobAttempts {
+		if failure != nil && (job.Kind != JobCheck || job.Attempts < maxJobAttempts) {
 			j.State, j.LeaseOwner, j.LeaseUntil = JobQueued, "", time.Time{}
 			j.RunAfter = c.at.Add(jobRetryAfter * time.Duration(min(j.Attempts, 30)))
 			return nil
@@ -141,6 +141,14 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 			}
 		}
 		return func(*change) error { return nil }, nil
+	case JobExpire:
+		return func(c *change) error {
+			for i := range c.Steps {
+				c.expireTakes(&c.Steps[i])
+			}
+			c.queueExpiry()
+			return nil
+		}, nil
 	case JobCheck:
 		c, err := s.Get(ctx, id)
 		if err != nil {
