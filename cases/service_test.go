@@ -316,7 +316,9 @@ func TestEveryBadFieldIsNamed(t *testing.T) {
 		"direction trick":   {func(f *cases.Identity) { f.Name = "abc\u202edef" }, "name text_characters"},
 		"long":              {func(f *cases.Identity) { f.Address = strings.Repeat("长", 301) }, "address text_too_long"},
 		"for somebody else": {func(f *cases.Identity) { f.ActingFor.Who = "other" }, "acting_for.who acting_for_unsupported"},
-		"a child": {func(f *cases.Identity) { f.Document.Number, f.BirthDate, f.Sex = "110105200802291233", "2008-02-29", "" },
+		"a child": {func(f *cases.Identity) {
+			f.Document.Number, f.BirthDate, f.Sex = "110105200802291233", "2008-02-29", ""
+		},
 			""}, // 18 since 1 March 2026
 		"two": {func(f *cases.Identity) { f.Name, f.Address = "", "x" }, "name required, address text_too_short"},
 	} {
