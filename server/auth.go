@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/fault"
@@ -20,11 +21,11 @@ import (
 
 // Failures of who calls.
 var (
-	errCrossSite     = fault.New(fault.Forbidden, "cross_site_request", "This came from another site.")
-	errNotForCapture = fault.New(fault.Forbidden, "not_for_capture", "A phone that was handed a step may not do this.")
-	errCaptureRequired   = fault.New(fault.Forbidden, "capture_required", "Only a phone that claimed a handoff may do this.")
-	errCaptureEnded  = fault.New(fault.Unauthenticated, "capture_ended", "This phone's part is over.")
-	errAs            = fault.New(fault.Malformed, "symbolon_as_invalid", "Symbolon-As is applicant or capture.")
+	errCrossSite       = fault.New(fault.Forbidden, "cross_site_request", "This came from another site.")
+	errNotForCapture   = fault.New(fault.Forbidden, "not_for_capture", "A phone that was handed a step may not do this.")
+	errCaptureRequired = fault.New(fault.Forbidden, "capture_required", "Only a phone that claimed a handoff may do this.")
+	errCaptureEnded    = fault.New(fault.Unauthenticated, "capture_ended", "This phone's part is over.")
+	errAs              = fault.New(fault.Malformed, "symbolon_as_invalid", "Symbolon-As is applicant or capture.")
 )
 
 // principal is who makes this request: exactly one.
@@ -300,17 +301,22 @@ func (s *Server) cookie(c *fiber.Ctx, kind sessions.Kind) string {
 	return strings.Clone(c.Cookies(s.cookieName(c, kind)))
 }
 
-// setCookie gives the browser a token; an empty one takes it away.
-func (s *Server) setCookie(c *fiber.Ctx, kind sessions.Kind, token string, lasts time.Duration) {
-	ck := &fiber.Cookie{
-		Name: s.cookieName(c, kind), Value: token, Path: "/", HTTPOnly: true, Secure: s.secure(c),
-		SameSite: fiber.CookieSameSiteLaxMode, MaxAge: int(lasts.Seconds()),
-	}
+// newCookie is the Set-Cookie that gives the browser a token; an empty one takes it away.
+func (s *Server) newCookie(c *fiber.Ctx, kind sessions.Kind, token string, lasts time.Duration) string {
+	ck := fasthttp.AcquireCookie()
+	defer fasthttp.ReleaseCookie(ck)
+	ck.SetKey(s.cookieName(c, kind))
+	ck.SetValue(token)
+	ck.SetPath("/")
+	ck.SetHTTPOnly(true)
+	ck.SetSecure(s.secure(c))
+	ck.SetSameSite(fasthttp.CookieSameSiteLaxMode)
 	if kind == sessions.Capture {
-		ck.SameSite = fiber.CookieSameSiteStrictMode
+		ck.SetSameSite(fasthttp.CookieSameSiteStrictMode)
 	}
+	ck.SetMaxAge(int(lasts.Seconds()))
 	if token == "" {
-		ck.MaxAge, ck.Expires = -1, time.Unix(1, 0)
+		ck.SetExpire(fasthttp.CookieExpireDelete)
 	}
-	c.Cookie(ck)
+	return ck.String()
 }

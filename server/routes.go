@@ -17,6 +17,11 @@ func (s *Server) routes() {
 	}
 
 	v1 := s.app.Group("/v1")
+	v1.Get("/operator", s.operator)
+	s.accountRoutes(v1) // /accounts, /session, /tokens, /me
+	s.caseRoutes(v1)    // /cases and its levels, steps, events
+	s.handoffRoutes(v1) // /cases/…/handoffs, /handoffs
+	s.captureRoutes(v1) // /capture
 	if u, ok := any(s).(interface{ uploadRoutes(fiber.Router) }); ok {
 		u.uploadRoutes(v1) // /uploads, /media
 	}

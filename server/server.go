@@ -74,6 +74,9 @@ type Server struct {
 	// Fiber's own contexts never end.
 	closing context.Context
 	close   context.CancelFunc
+
+	timing    timing
+	transport transport
 }
 
 // New checks the configuration and builds the routes.
@@ -116,5 +119,6 @@ func New(cfg Config) (*Server, error) {
 		ErrorHandler:   s.fail,
 	})
 	s.routes()
+	s.equip()
 	return s, nil
 }

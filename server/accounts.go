@@ -1,0 +1,279 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/fault"
+	"github.com/symbolon/symbolon/sessions"
+)
+
+func (s *Server) accountRoutes(r fiber.Router) {
+	r.Post("/accounts", s.signUp)
+	r.Post("/session", s.signIn)
+	r.Delete("/session", s.signOut)
+	r.Post("/session/confirm", s.confirm)
+	r.Post("/tokens", s.createToken)
+	r.Delete("/tokens/current", s.deleteToken)
+	r.Get("/me", s.me)
+}
+
+// passwordInput is the body of calls that ask for a password.
+type passwordInput struct {
+	Password string `json:"password"`
+}
+
+// credentialsInput is an e-mail address and a password.
+type credentialsInput struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+// longest input that is worth hashing, in bytes.
+const (
+	maxEmail    = 254
+	maxPassword = 256
+)
+
+// check refuses what no account could have, before anything is counted or hashed.
+func (in credentialsInput) check() error {
+	var bad []fault.Field
+	if in.Email == "" || len(in.Email) > maxEmail {
+		bad = append(bad, fault.Field{Field: "email", Code: "invalid", Detail: "An e-mail address of at most 254 bytes."})
+	}
+	if in.Password == "" || len(in.Password) > maxPassword {
+		bad = append(bad, fault.Field{Field: "password", Code: "invalid", Detail: "A password of at most 256 bytes."})
+	}
+	if len(bad) > 0 {
+		return fault.Fields(bad...)
+	}
+	return nil
+}
+
+type accountView struct {
+	ID    string   `json:"id"`
+	Email string   `json:"email"`
+	Roles []string `json:"roles"`
+}
+
+type meView struct {
+	Account accountView `json:"account"`
+	CaseID  *string     `json:"case_id"`
+}
+
+func viewOfAccount(a cases.Account) accountView {
+	return accountView{ID: a.ID, Email: a.Email, Roles: list(a.Roles)}
+}
+
+func (s *Server) viewOfMe(c *fiber.Ctx, a cases.Account) (meView, error) {
+	v := meView{Account: viewOfAccount(a)}
+	own, err := s.cfg.Cases.Of(c.UserContext(), a.ID)
+	switch {
+	case err == nil:
+		v.CaseID = &own.ID
+	case !errors.Is(err, cases.ErrUnknown):
+		return meView{}, err
+	}
+	return v, nil
+}
+
+// signUp makes an account. It neither signs in nor sets a cookie.
+func (s *Server) signUp(c *fiber.Ctx) error {
+	var in credentialsInput
+	body, err := decode(c, &in)
+	if err != nil {
+		return err
+	}
+	if _, err := s.mayKeep(c); err != nil {
+		return err
+	}
+	network := s.network(c)
+	return s.once(c, network, body, func() (result, error) {
+		if err := s.cfg.Sessions.Allow(c.UserContext(), signUps, network); err != nil {
+			return result{}, err
+		}
+		a, err := s.cfg.Cases.SignUp(c.UserContext(), in.Email, in.Password)
+		if err != nil {
+			return result{}, err
+		}
+		return result{status: http.StatusCreated, body: viewOfAccount(a)}, nil
+	})
+}
+
+// authenticate is the one way to an account by its password: counted by network and by
+// address, whether or not there is such an account.
+func (s *Server) authenticate(c *fiber.Ctx, in credentialsInput) (cases.Account, error) {
+	if err := in.check(); err != nil {
+		return cases.Account{}, err
+	}
+	ctx := c.UserContext()
+	if err := s.cfg.Sessions.Allow(ctx, signInsFrom, s.network(c)); err != nil {
+		return cases.Account{}, err
+	}
+	if err := s.cfg.Sessions.Allow(ctx, signInsTo, s.cfg.Cases.EmailKey(in.Email)); err != nil {
+		return cases.Account{}, err
+	}
+	return s.cfg.Cases.Authenticate(ctx, in.Email, in.Password)
+}
+
+// signIn gives a browser its cookie. A session that the browser already had ends with it.
+func (s *Server) signIn(c *fiber.Ctx) error {
+	var in credentialsInput
+	body, err := decode(c, &in)
+	if err != nil {
+		return err
+	}
+	keep, err := s.mayKeep(c)
+	if err != nil {
+		return err
+	}
+	return s.once(c, s.network(c), body, func() (result, error) {
+		a, err := s.authenticate(c, in)
+		if err != nil {
+			return result{}, err
+		}
+		me, err := s.viewOfMe(c, a)
+		if err != nil || !keep {
+			return result{status: http.StatusOK, body: me, secret: true}, err
+		}
+		if old := s.cookie(c, sessions.Desk); old != "" {
+			if err := s.endSession(c, old); err != nil {
+				return result{}, err
+			}
+		}
+		token, _, err := s.cfg.Sessions.Start(c.UserContext(), sessions.Session{Kind: sessions.Desk, AccountID: a.ID, Roles: a.Roles})
+		if err != nil {
+			return result{}, err
+		}
+		header := map[string]string{fiber.HeaderSetCookie: s.newCookie(c, sessions.Desk, token, sessions.DeskAbsolute)}
+		return result{status: http.StatusOK, header: header, body: me, secret: true}, nil
+	})
+}
+
+// signOut ends the browser's session. A cookie that stands for none is taken away all the same.
+func (s *Server) signOut(c *fiber.Ctx) error {
+	p, err := s.caller(c, applicant)
+	token := s.cookie(c, sessions.Desk)
+	bearer := len(c.Request().Header.Peek(fiber.HeaderAuthorization)) > 0
+	if err != nil && (bearer || token == "" || !errors.Is(err, sessions.ErrUnknown)) {
+		return err
+	}
+	if err == nil && !p.byCookie { // a bearer token ends by its own call
+		return sessions.ErrUnknown
+	}
+	if err := s.endSession(c, token); err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderSetCookie, s.newCookie(c, sessions.Desk, "", 0))
+	return c.SendStatus(http.StatusNoContent)
+}
+
+// endSession ends what an applicant's token stands for and the handoff that it offered, which
+// nobody could watch any more. Sockets are told to look again, and find themselves signed out.
+func (s *Server) endSession(c *fiber.Ctx, token string) error {
+	ctx := c.UserContext()
+	sess, err := s.cfg.Sessions.Lookup(ctx, token, sessions.Desk, sessions.Bearer)
+	if errors.Is(err, sessions.ErrUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Sessions.End(ctx, token); err != nil {
+		return err
+	}
+	own, err := s.cfg.Cases.Of(ctx, sess.AccountID)
+	if errors.Is(err, cases.ErrUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Handoffs.CancelOf(ctx, own.ID, sess.ID); err != nil {
+		return err
+	}
+	s.cfg.Hub.Changed(ctx, own.ID)
+	return nil
+}
+
+// confirm notes that whoever holds this session knows the password.
+func (s *Server) confirm(c *fiber.Ctx) error {
+	p, err := s.caller(c, applicant)
+	if err != nil {
+		return err
+	}
+	var in passwordInput
+	if _, err := decode(c, &in); err != nil {
+		return err
+	}
+	if len(in.Password) > maxPassword {
+		return fault.Fields(fault.Field{Field: "password", Code: "invalid", Detail: "A password of at most 256 bytes."})
+	}
+	ctx := c.UserContext()
+	if err := s.cfg.Sessions.Allow(ctx, confirmations, p.session.AccountID); err != nil {
+		return err
+	}
+	if err := s.cfg.Cases.CheckPassword(ctx, p.session.AccountID, in.Password); err != nil {
+		return err
+	}
+	if err := s.cfg.Sessions.Confirm(ctx, p.token); err != nil {
+		return err
+	}
+	return c.SendStatus(http.StatusNoContent)
+}
+
+// createToken signs a native app in.
+func (s *Server) createToken(c *fiber.Ctx) error {
+	var in credentialsInput
+	body, err := decode(c, &in)
+	if err != nil {
+		return err
+	}
+	if _, err := s.mayKeep(c); err != nil {
+		return err
+	}
+	return s.once(c, s.network(c), body, func() (result, error) {
+		a, err := s.authenticate(c, in)
+		if err != nil {
+			return result{}, err
+		}
+		token, sess, err := s.cfg.Sessions.Start(c.UserContext(), sessions.Session{Kind: sessions.Bearer, AccountID: a.ID, Roles: a.Roles})
+		if err != nil {
+			return result{}, err
+		}
+		return result{status: http.StatusCreated, secret: true, body: fiber.Map{"token": token, "expires_at": sess.ExpiresAt.UTC()}}, nil
+	})
+}
+
+func (s *Server) deleteToken(c *fiber.Ctx) error {
+	p, err := s.caller(c, applicant)
+	if err != nil {
+		return err
+	}
+	if p.byCookie {
+		return sessions.ErrUnknown
+	}
+	if err := s.endSession(c, p.token); err != nil {
+		return err
+	}
+	return c.SendStatus(http.StatusNoContent)
+}
+
+func (s *Server) me(c *fiber.Ctx) error {
+	p, err := s.caller(c, applicant)
+	if err != nil {
+		return err
+	}
+	a, err := s.cfg.Cases.Account(c.UserContext(), p.session.AccountID)
+	if err != nil {
+		return err
+	}
+	v, err := s.viewOfMe(c, a)
+	if err != nil {
+		return err
+	}
+	return c.JSON(v)
+}

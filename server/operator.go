@@ -1,0 +1,41 @@
+package server
+
+import (
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/symbolon/symbolon/handoff"
+	"github.com/symbolon/symbolon/sessions"
+)
+
+type operatorView struct {
+	Name      string          `json:"name"`
+	Purpose   string          `json:"purpose"`
+	Support   string          `json:"support"`
+	Retention []retentionView `json:"retention"`
+	// ReviewMinutes is the measured median of a review: nil while nothing measures it.
+	ReviewMinutes *int     `json:"review_minutes"`
+	Ways          []string `json:"ways"`
+}
+
+type retentionView struct {
+	Data        string `json:"data"`
+	KeepMinutes *int   `json:"keep_minutes"`
+}
+
+// operator tells anybody who runs this server, how long what is kept, and which ways to a phone
+// are set up. What the operator ends by hand has no number.
+func (s *Server) operator(c *fiber.Ctx) error {
+	minutes := func(d time.Duration) *int { m := int(d.Minutes()); return &m }
+	c.Set(fiber.HeaderCacheControl, "public, max-age=300")
+	return c.JSON(operatorView{
+		Name: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Support: s.cfg.Operator.Support,
+		Retention: []retentionView{
+			{"account", nil}, {"case", nil}, {"evidence", nil},
+			{"sessions", minutes(sessions.BearerAbsolute)},
+			{"handoffs", minutes(handoff.AbsoluteFor + handoff.KeepEndedFor)},
+		},
+		Ways: []string{"qr", "text_code", "link"},
+	})
+}
