@@ -103,21 +103,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("server: read the pages: %w", err)
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
-	s.app = fiber.New(fiber.Config{
-		DisableStartupMessage: true,
-		// Bodies arrive as streams so that uploads are never held in memory; the guard
-		// bounds every other body, because BodyLimit does not count for streams.
-		StreamRequestBody:            true,
-		DisablePreParseMultipartForm: true,
-		// Gives the read buffer back while a websocket is idle.
-		ReduceMemoryUsage: true,
-		// A longer request head is 431.
-		ReadBufferSize: maxHead,
-		BodyLimit:      maxBody,
-		CaseSensitive:  true,
-		StrictRouting:  true,
-		ErrorHandler:   s.fail,
-	})
+	s.app = fiber.New(s.appConfig())
 	s.routes()
 	s.equip()
 	return s, nil

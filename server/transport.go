@@ -2,14 +2,14 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
 	"syscall"
 	"time"
 
-	"crypto/tls"
-
+	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 )
 
@@ -61,6 +61,25 @@ type transport struct {
 	conns     map[*conn]bool
 	bodies    map[*bodyReader]bool
 	empty     chan struct{} // closed when stopping and conns is empty
+}
+
+// appConfig is how Fiber and the fasthttp below it are set.
+func (s *Server) appConfig() fiber.Config {
+	return fiber.Config{
+		DisableStartupMessage: true,
+		// Bodies arrive as streams so that uploads are never held in memory; the guard
+		// bounds every other body, because BodyLimit does not count for streams.
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		// Gives the read buffer back while a websocket is idle.
+		ReduceMemoryUsage: true,
+		// A longer request head is 431, a longer address 414.
+		ReadBufferSize: maxHead,
+		BodyLimit:      maxBody,
+		CaseSensitive:  true,
+		StrictRouting:  true,
+		ErrorHandler:   s.fail,
+	}
 }
 
 // equip puts the door in front of the app: its own handling of connections, of framing, and of
