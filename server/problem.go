@@ -121,6 +121,9 @@ func document(e *fault.Error, status int) map[string]any {
 	doc["status"] = status
 	doc["detail"] = e.Detail
 	doc["code"] = e.Code
+	if e.RetryAfter > 0 {
+		doc["retry_after"] = int(math.Ceil(e.RetryAfter.Seconds()))
+	}
 	if len(e.Fields) > 0 {
 		type field struct {
 			Field  string `json:"field"`
