@@ -4,7 +4,10 @@
 // Vocabulary: an *upload* is one take on its way in; when its length is reached it is
 // *complete*, its length and SHA-256 are fixed and it is *stored*. The package judges offsets, sizes and
 // checksums; storage (mediafs) appends and reports; headers are package server's.
-// docs/formats.md describes the sealed segments.
+// docs/formats/media.md describes the sealed segments.
+//
+// One process writes a directory or bucket; in it an upload has one writer at a time, and
+// the newest request for an upload wins.
 package media
 
 import (
@@ -30,7 +33,8 @@ var (
 	ErrNoSpace    = fault.New(fault.NoSpace, "storage_full", "There is no room left to store this. What was received is kept.")
 	ErrTaken      = fault.New(fault.Conflict, "upload_taken_over", "A newer request continues this upload.")
 	ErrIncomplete = fault.New(fault.Conflict, "upload_incomplete", "This upload is not complete.")
-	ErrDamaged    = fault.New(fault.Internal, "media_damaged", "")
+	ErrBusy       = fault.New(fault.Unavailable, "upload_busy", "This upload is held by another request. Try again in a moment.").After(time.Second)
+	ErrDamaged    = fault.New(fault.Internal, "media_damaged", "What is stored is damaged.")
 )
 
 // Info is what is fixed when an upload is created. It holds no personal data.
@@ -55,7 +59,7 @@ type Status struct {
 	Length   int64  // -1 while deferred
 	Complete bool   // all bytes are here, sealed with the final mark, digest known
 	SHA256   []byte // of the plaintext, once complete
-	Head     []byte // the first bytes (≤ 512) of the plaintext, for sniffing, once complete
+	Head     []byte // the first bytes (≤ 512) of the plaintext, for sniffing: only in what Completed gets
 }
 
 // Checksum is what the sender announced for one PATCH.
@@ -66,9 +70,12 @@ type Checksum struct {
 
 // AppendRequest is one PATCH (or the body of a creation).
 type AppendRequest struct {
-	Offset   int64
-	Body     io.Reader // returns an error, not io.EOF, when the sender died early
-	Length   int64     // declares a deferred length; -1: says nothing
+	Offset int64
+	// Body returns an error, not io.EOF, when the sender died early. nil: no bytes. If it also has
+	// a method Interrupt(), that makes a blocked Read return at once; it is never called
+	// after Append returned.
+	Body     io.Reader
+	Length   int64 // declares a deferred length; -1: says nothing
 	Checksum *Checksum
 	Progress func(offset int64) // called after each stored piece; must not block
 }
@@ -84,59 +91,3 @@ type Config struct {
 	// caller's answer; the upload stays complete.
 	Completed func(ctx context.Context, st Status) error
 }
-
-// Store is a backend; its writer defines the methods. The contract suite is media/mediatest.
-type Store interface{}
-
-// Service is the door of the package.
-type Service struct{ cfg Config }
-
-// New checks the configuration and returns the service.
-func New(cfg Config) (*Service, error) { panic("unwritten") }
-
-// Create makes an empty upload. length -1: deferred. ErrTooLarge above info.MaxBytes.
-func (s *Service) Create(ctx context.Context, info Info, length int64) (Status, error) {
-	panic("unwritten")
-}
-
-// Status returns the upload; ErrUnknown, or ErrGone once terminated or expired.
-func (s *Service) Status(ctx context.Context, id string) (Status, error) { panic("unwritten") }
-
-// Append stores the bytes of r.Body at r.Offset. It keeps what it received when the sender
-// dies or stalls (the error of the reader comes back with the new Status), unless a checksum
-// covers the piece. A newer Append (or Status with takeover, or Terminate) of the same upload interrupts one
-// that still reads: within a second it stops with ErrTaken and its bytes stay. When the length is
-// reached the upload is completed before Append returns.
-func (s *Service) Append(ctx context.Context, id string, r AppendRequest) (Status, error) {
-	panic("unwritten")
-}
-
-// TakeOver makes an Append that is still reading let go and returns the settled Status: what a HEAD
-// before a resume asks for.
-func (s *Service) TakeOver(ctx context.Context, id string) (Status, error) { panic("unwritten") }
-
-// Terminate ends the upload and destroys its bytes.
-func (s *Service) Terminate(ctx context.Context, id string) error { panic("unwritten") }
-
-// Interrupt makes running Appends of the case made in epochs before the given one stop with
-// ErrGone within a second (a handoff ended).
-func (s *Service) Interrupt(caseID string, before int64) { panic("unwritten") }
-
-// Object is a complete upload for reading: io.ReaderAt over the plaintext, opening only the
-// segments a range touches. ReadAt fails with ErrDamaged when a segment does not open.
-type Object interface {
-	io.ReaderAt
-	io.Closer
-	Size() int64
-	SHA256() []byte
-	Info() Info
-}
-
-// Open opens a complete upload; ErrIncomplete, ErrUnknown, ErrGone.
-func (s *Service) Open(ctx context.Context, id string) (Object, error) { panic("unwritten") }
-
-// Expired calls fn for every upload that is incomplete and past ExpiresAt, for the janitor.
-func (s *Service) Expired(ctx context.Context, fn func(Info) error) error { panic("unwritten") }
-
-// Close interrupts every Append and waits for them.
-func (s *Service) Close() error { panic("unwritten") }

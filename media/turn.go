@@ -1,0 +1,247 @@
+package media
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/symbolon/symbolon/fault"
+)
+
+// patience is how long a newer request waits for the one it interrupted.
+const patience = time.Second
+
+// settleTime is how long it waits while that one completes the upload, which cannot be interrupted.
+const settleTime = 30 * time.Second
+
+// endedFor is how long Interrupt is remembered for requests that were let in just before it.
+const endedFor = 2 * time.Minute
+
+var errClosed = fault.New(fault.Unavailable, "going", "The server is going down. Try again in a moment.").After(time.Second)
+
+// upload is one upload that somebody works on.
+type upload struct {
+	turn     chan struct{} // capacity 1; who put its element may change what is stored
+	settling atomic.Bool   // the one whose turn it is completes the upload
+	change   sync.Mutex    // held for each change of what is stored, and by Status while it looks
+
+	inside map[*ticket]struct{} // guarded by Service.mu
+	onlook int                  // guarded by Service.mu: how many only look
+	ending bool                 // guarded by Service.mu: a Terminate is inside
+}
+
+// ticket is one request that works on an upload or waits for its turn.
+type ticket struct {
+	caseID string // guarded by Service.mu; "" until known
+	epoch  int64  // guarded by Service.mu
+
+	stopped chan struct{} // closed when why is set
+
+	mu        sync.Mutex // guards what follows
+	why       error      // why it has to let go
+	interrupt func()     // makes a blocked read return; nil once the request is over
+}
+
+func newTicket(body any) *ticket {
+	t := &ticket{stopped: make(chan struct{})}
+	if b, ok := body.(interface{ Interrupt() }); ok {
+		t.interrupt = b.Interrupt
+	}
+	return t
+}
+
+// stop makes the request let go. The first reason counts.
+func (t *ticket) stop(why error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.why == nil {
+		t.why = why
+		close(t.stopped)
+	}
+	if t.interrupt != nil {
+		t.interrupt()
+	}
+}
+
+// reason returns why the request has to let go, nil if it need not.
+func (t *ticket) reason() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.why
+}
+
+// over makes sure that the reader of the request is not touched any more.
+func (t *ticket) over() {
+	t.mu.Lock()
+	t.interrupt = nil
+	t.mu.Unlock()
+}
+
+// enter makes everybody else who is inside the upload let go (with why) and waits for the turn. The
+// caller calls leave when there is no error.
+func (s *Service) enter(ctx context.Context, id string, t *ticket, why error, ending bool) (*upload, error) {
+	if !validID(id) {
+		return nil, ErrUnknown
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, errClosed
+	}
+	u := s.at(id)
+	if u.ending && !ending {
+		s.mu.Unlock()
+		return nil, ErrGone
+	}
+	others := make([]*ticket, 0, len(u.inside))
+	for o := range u.inside {
+		others = append(others, o)
+	}
+	u.inside[t] = struct{}{}
+	u.ending = u.ending || ending
+	s.running.Add(1)
+	s.mu.Unlock()
+
+	for _, o := range others {
+		o.stop(why)
+	}
+	if err := s.await(ctx, u, t, ending); err != nil {
+		s.part(id, u, t)
+		return nil, err
+	}
+	return u, nil
+}
+
+func (s *Service) await(ctx context.Context, u *upload, t *ticket, ending bool) error {
+	stopped := t.stopped
+	if ending {
+		stopped = nil // nothing is newer than the end
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for waited := patience; ; waited += patience {
+		select {
+		case u.turn <- struct{}{}:
+			return nil
+		case <-stopped:
+			return t.reason()
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the upload: %w", context.Cause(ctx))
+		case <-timer.C:
+			if !u.settling.Load() || waited >= settleTime {
+				return ErrBusy
+			}
+			timer.Reset(patience)
+		}
+	}
+}
+
+func (s *Service) leave(id string, u *upload, t *ticket) {
+	t.over()
+	<-u.turn
+	s.part(id, u, t)
+}
+
+func (s *Service) part(id string, u *upload, t *ticket) {
+	t.over()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(u.inside, t)
+	s.drop(id, u)
+	s.running.Done()
+}
+
+// at returns the upload to work on. Service.mu is held.
+func (s *Service) at(id string) *upload {
+	u := s.uploads[id]
+	if u == nil {
+		u = &upload{turn: make(chan struct{}, 1), inside: map[*ticket]struct{}{}}
+		s.uploads[id] = u
+	}
+	return u
+}
+
+// drop forgets an upload that nobody is at any more. Service.mu is held.
+func (s *Service) drop(id string, u *upload) {
+	if len(u.inside) == 0 && u.onlook == 0 {
+		delete(s.uploads, id)
+	}
+}
+
+// still holds off changes of what is stored until the returned function is called.
+func (s *Service) still(id string) (release func()) {
+	s.mu.Lock()
+	u := s.at(id)
+	u.onlook++
+	s.mu.Unlock()
+	u.change.Lock()
+	return func() {
+		u.change.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		u.onlook--
+		s.drop(id, u)
+	}
+}
+
+// known tells whose upload the request works on, and refuses when Interrupt was faster.
+func (s *Service) known(t *ticket, info Info) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.caseID, t.epoch = info.CaseID, info.Epoch
+	if e, ok := s.ended[info.CaseID]; ok && info.Epoch < e.before {
+		return ErrGone
+	}
+	return nil
+}
+
+// ended is what Interrupt was last told about a case.
+type ended struct {
+	before int64
+	at     time.Time
+}
+
+// Interrupt makes running Appends of the case made in epochs before the given one stop with
+// ErrGone within a second (a handoff ended). One that was let in just before starts no more.
+func (s *Service) Interrupt(caseID string, before int64) {
+	now := s.cfg.Now()
+	var hit []*ticket
+	s.mu.Lock()
+	for id, e := range s.ended {
+		if now.Sub(e.at) > endedFor {
+			delete(s.ended, id)
+		}
+	}
+	s.ended[caseID] = ended{max(before, s.ended[caseID].before), now}
+	for _, u := range s.uploads {
+		for t := range u.inside {
+			if t.caseID == caseID && t.epoch < before {
+				hit = append(hit, t)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, t := range hit {
+		t.stop(ErrGone)
+	}
+}
+
+// Close interrupts every Append and waits for them. Calls after it fail.
+func (s *Service) Close() error {
+	var all []*ticket
+	s.mu.Lock()
+	s.closed = true
+	for _, u := range s.uploads {
+		for t := range u.inside {
+			all = append(all, t)
+		}
+	}
+	s.mu.Unlock()
+	for _, t := range all {
+		t.stop(errClosed)
+	}
+	s.running.Wait()
+	return nil
+}
