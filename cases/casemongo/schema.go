@@ -1,0 +1,87 @@
+package casemongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// migrations bring a database from schema i to i+1. Each may run twice, and on two nodes at once:
+// the number is raised only when it is done. One that was released is never changed.
+var migrations = []func(context.Context, *Store) error{
+	func(ctx context.Context, s *Store) error {
+		unique := options.Index().SetUnique(true)
+		for _, step := range []struct {
+			in      *mongo.Collection
+			indexes []mongo.IndexModel
+		}{
+			{s.accounts, []mongo.IndexModel{{Keys: ascending("email_index"), Options: unique}}},
+			{s.cases, []mongo.IndexModel{
+				{Keys: ascending("account_id"), Options: unique},
+				{Keys: ascending("updated_at", "_id")},
+				{Keys: ascending("state", "updated_at", "_id")},
+				{Keys: ascending("document_index", "_id")},
+				{Keys: ascending("due_at", "_id")},
+			}},
+			{s.history, []mongo.IndexModel{{Keys: ascending("case_id", "n"), Options: unique}}},
+			{s.looks, []mongo.IndexModel{{Keys: ascending("case_id", "n"), Options: unique}}},
+		} {
+			if _, err := step.in.Indexes().CreateMany(ctx, step.indexes); err != nil {
+				return fmt.Errorf("index %s: %w", step.in.Name(), err)
+			}
+		}
+		return nil
+	},
+}
+
+// schemaMark is the document of meta that says how far the database is.
+type schemaMark struct {
+	ID      string `bson:"_id"` // schemaID
+	Version int    `bson:"version"`
+}
+
+const schemaID = "schema"
+
+// Migrate brings the stored schema to the current one.
+func (s *Store) Migrate(ctx context.Context) error {
+	return failed(ctx, "migrate", s.upgrade(ctx, false))
+}
+
+// upgrade runs the missing migrations; with onlyEmpty it touches a new database only.
+func (s *Store) upgrade(ctx context.Context, onlyEmpty bool) error {
+	for {
+		var mark schemaMark
+		err := s.meta.FindOne(ctx, bson.D{{Key: "_id", Value: schemaID}}).Decode(&mark)
+		if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
+			return err
+		}
+		from := mark.Version
+		switch {
+		case from == len(migrations):
+			return nil
+		case from > len(migrations):
+			return fmt.Errorf("this store has schema %d, written by a newer symbolon; this one knows %d at most", from, len(migrations))
+		case onlyEmpty && from > 0:
+			return fmt.Errorf("this store has schema %d and this program needs %d: run symbolon migrate", from, len(migrations))
+		}
+		for _, step := range migrations[from:] {
+			if err := step(ctx, s); err != nil {
+				return err
+			}
+		}
+		next := schemaMark{ID: schemaID, Version: len(migrations)}
+		if from == 0 {
+			_, err = s.meta.InsertOne(ctx, next)
+		} else {
+			_, err = s.meta.ReplaceOne(ctx, bson.D{{Key: "_id", Value: schemaID}, {Key: "version", Value: from}}, next)
+		}
+		if err != nil && !mongo.IsDuplicateKeyError(err) {
+			return err
+		}
+		// Read again: another node, perhaps a newer one, may have been first.
+	}
+}
