@@ -88,8 +88,11 @@ func testOneCase(t *testing.T, s *store) {
 	_, err := s.Case(ctx, second.ID)
 	wantErr(t, err, cases.ErrUnknown)
 	wantErr(t, s.CreateCase(ctx, d), cases.ErrExists) // the same id
+}
 
-	other := s.create(t, newCase())
+func testTakeOverCase(t *testing.T, s *store) {
+	ctx := t.Context()
+	d, other := s.create(t, newCase()), s.create(t, newCase())
 	other.Version, other.AccountID = 2, d.AccountID
 	wantErr(t, s.ReplaceCase(ctx, other, -1), cases.ErrExists)
 	equal(t, "version", s.get(t, other.ID).Version, 1)

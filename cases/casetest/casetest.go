@@ -25,22 +25,24 @@ type Fresh func(t *testing.T) (open func(t *testing.T) cases.Backend)
 func Run(t *testing.T, fresh Fresh) {
 	Serial(t, fresh)
 	for name, test := range map[string]func(*testing.T, *store){
-		"of 32 writers each round one wins":            testWritersRace,
-		"one case an account, also when many try":      testCaseRace,
-		"one account an e-mail, also when many try":    testAccountRace,
-		"one lease of a job, also when many try":       testLeaseRace,
-		"one look a number, also when many try":        testLookRace,
-		"one record of the store, also when many try":  testMetaRace,
-		"a list stays complete while cases are added":  testPagingUnderInserts,
-		"history is copied once, also when many do it": testHistoryRace,
-		"giving up halfway breaks nothing":             testCancelHalfway,
-		"migrating from several handles at once":       testMigrateRace,
+		"of 32 writers each round one wins":             testWritersRace,
+		"one case an account, also when many try":       testCaseRace,
+		"one account an e-mail, also when many try":     testAccountRace,
+		"one lease of a job, also when many try":        testLeaseRace,
+		"one look a number, also when many try":         testLookRace,
+		"one record of the store, also when many try":   testMetaRace,
+		"a list stays complete while cases are added":   testPagingUnderInserts,
+		"history is copied once, also when many do it":  testHistoryRace,
+		"giving up halfway breaks nothing":              testCancelHalfway,
+		"migrating from several handles at once":        testMigrateRace,
+		"a case cannot move to an account that has one": testTakeOverCase,
+		"an account cannot take another's e-mail":       testTakeOverEmail,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newStore(t, fresh)) })
 	}
 }
 
-// Serial runs the part of the contract that one caller at a time can see.
+// Serial runs the part of the contract that one caller at a time can see; see the package comment.
 func Serial(t *testing.T, fresh Fresh) {
 	for name, test := range map[string]func(*testing.T, *store){
 		"a case is stored and found":                  testCase,

@@ -166,15 +166,25 @@ func testAccounts(t *testing.T, s *store) {
 	absent.Version = 2
 	wantErr(t, s.ReplaceAccount(ctx, absent), cases.ErrAccountUnknown)
 
-	other := newAccount()
+	next.Version, next.EmailIndex = 3, []byte("another address")
+	noErr(t, s.ReplaceAccount(ctx, next))
+	got, err = s.AccountByEmail(ctx, next.EmailIndex)
+	noErr(t, err)
+	equal(t, "by the new e-mail", got.ID, a.ID)
+	_, err = s.AccountByEmail(ctx, a.EmailIndex)
+	wantErr(t, err, cases.ErrAccountUnknown)
+}
+
+func testTakeOverEmail(t *testing.T, s *store) {
+	ctx := t.Context()
+	a, other := newAccount(), newAccount()
+	noErr(t, s.CreateAccount(ctx, a))
 	noErr(t, s.CreateAccount(ctx, other))
 	other.Version, other.EmailIndex = 2, a.EmailIndex
 	wantErr(t, s.ReplaceAccount(ctx, other), cases.ErrAccountExists)
-	other.EmailIndex = []byte("another address")
-	noErr(t, s.ReplaceAccount(ctx, other))
-	got, err = s.AccountByEmail(ctx, other.EmailIndex)
+	got, err := s.AccountByEmail(ctx, a.EmailIndex)
 	noErr(t, err)
-	equal(t, "by the new e-mail", got.ID, other.ID)
+	equal(t, "by e-mail", got.ID, a.ID)
 }
 
 func testAccountRace(t *testing.T, s *store) {
