@@ -94,7 +94,7 @@ func (s *Server) offer(c *fiber.Ctx) error {
 	if err := in.check(); err != nil {
 		return err
 	}
-	desk, network := device(c), s.network(c)
+	desk, address := device(c), s.client(c).String()
 	return s.once(c, p.owner(), body, func() (result, error) {
 		if err := mayHandOver(own, in.Steps); err != nil {
 			return result{}, err
@@ -104,7 +104,7 @@ func (s *Server) offer(c *fiber.Ctx) error {
 		}
 		h, err := s.cfg.Handoffs.Offer(ctx, handoff.OfferRequest{
 			CaseID: own.ID, AccountID: own.AccountID, SessionID: p.session.ID, Steps: in.Steps,
-			Desk: desk, Network: network, Replace: in.Replace, Confirmed: s.cfg.Sessions.Confirmed(p.session),
+			Desk: desk, Network: address, Replace: in.Replace, Confirmed: s.cfg.Sessions.Confirmed(p.session),
 		})
 		if err != nil {
 			return result{}, err
@@ -275,7 +275,7 @@ func (s *Server) claim(c *fiber.Ctx) error {
 		return fault.Fields(bad...)
 	}
 	ctx := c.UserContext()
-	h, err := s.cfg.Handoffs.Claim(ctx, handoff.ClaimRequest{Code: in.Code, Device: from, Network: s.network(c), Key: key})
+	h, err := s.cfg.Handoffs.Claim(ctx, handoff.ClaimRequest{Code: in.Code, Device: from, Network: s.client(c).String(), Key: key})
 	if err != nil {
 		return s.wrongCode(ctx, s.network(c), err)
 	}
