@@ -20,9 +20,9 @@ type Service struct {
 	cfg     Config
 	running sync.WaitGroup // requests inside an upload
 
-	mu      sync.Mutex         // guards what follows
-	uploads map[string]*upload // those that somebody works on
-	ended   map[string]ended   // by case
+	mu      sync.Mutex           // guards what follows
+	uploads map[string]*upload   // those that somebody works on
+	ended   map[string]time.Time // when Interrupt was told an owner
 	closed  bool
 	swept   bool // Expired has finished what Terminates before the start left
 }
@@ -35,11 +35,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg: cfg, uploads: map[string]*upload{}, ended: map[string]ended{}}, nil
+	return &Service{cfg: cfg, uploads: map[string]*upload{}, ended: map[string]time.Time{}}, nil
 }
 
 // Create makes an empty upload. length -1: deferred. ErrTooLarge above info.MaxBytes, ErrGone when the
-// epoch was interrupted just now.
+// owner was interrupted just now.
 func (s *Service) Create(ctx context.Context, info Info, length int64) (Status, error) {
 	if !validID(info.ID) || info.CaseID == "" || info.MaxBytes <= 0 || info.ExpiresAt.IsZero() {
 		return Status{}, fmt.Errorf("media: incomplete info of upload %q", info.ID)
@@ -119,13 +119,17 @@ func (s *Service) Append(ctx context.Context, id string, r AppendRequest) (Statu
 		return w.status(), err
 	}
 	if w.rec.Final == nil {
-		if err := w.receive(t, r); err != nil {
-			return w.status(), err
-		}
-	} else if err := w.nothing(r.Body); err != nil {
+		err = w.receive(t, r)
+	} else {
+		err = w.nothing(r.Body)
+	}
+	if err != nil && (t.reason() != nil || errors.Is(err, ErrTooLarge)) {
 		return w.status(), err
 	}
-	err = w.finish()
+	// Where every byte is here, that the sender died after the last one harms nobody.
+	if ferr := w.finish(t); err == nil {
+		err = ferr
+	}
 	return w.status(), err
 }
 
@@ -143,7 +147,7 @@ func (s *Service) TakeOver(ctx context.Context, id string) (Status, error) {
 		return w.status(), err
 	}
 	defer w.close()
-	err = w.finish()
+	err = w.finish(t)
 	if errors.Is(err, ErrOffset) {
 		err = nil // bytes were lost and are not counted any more: the sender learns that from the offset
 	}

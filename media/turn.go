@@ -19,7 +19,7 @@ const settleTime = 30 * time.Second
 // endedFor is how long Interrupt is remembered for requests that were let in just before it.
 const endedFor = 2 * time.Minute
 
-var errClosed = fault.New(fault.Unavailable, "going", "The server is going down. Try again in a moment.").After(time.Second)
+var errClosed = fault.New(fault.Unavailable, "shutting_down", "This server is going. Another one answers soon.").After(time.Second)
 
 // upload is one upload that somebody works on.
 type upload struct {
@@ -34,9 +34,9 @@ type upload struct {
 
 // ticket is one request that works on an upload or waits for its turn.
 type ticket struct {
-	caseID string // guarded by Service.mu; "" until known
-	epoch  int64  // guarded by Service.mu
+	owner string // of the upload; guarded by Service.mu, "" until known
 
+	turn    bool          // holds the turn; only the request's own goroutine touches it
 	stopped chan struct{} // closed when why is set
 
 	mu        sync.Mutex // guards what follows
@@ -111,6 +111,7 @@ func (s *Service) enter(ctx context.Context, id string, t *ticket, why error, en
 		s.part(id, u, t)
 		return nil, err
 	}
+	t.turn = true
 	return u, nil
 }
 
@@ -140,8 +141,16 @@ func (s *Service) await(ctx context.Context, u *upload, t *ticket, ending bool) 
 
 func (s *Service) leave(id string, u *upload, t *ticket) {
 	t.over()
-	<-u.turn
+	t.yield(u)
 	s.part(id, u, t)
+}
+
+// yield gives the turn to the next one. The request stays inside: Close waits for it.
+func (t *ticket) yield(u *upload) {
+	if t.turn {
+		t.turn = false
+		<-u.turn
+	}
 }
 
 func (s *Service) part(id string, u *upload, t *ticket) {
@@ -190,34 +199,28 @@ func (s *Service) still(id string) (release func()) {
 func (s *Service) known(t *ticket, info Info) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.caseID, t.epoch = info.CaseID, info.Epoch
-	if e, ok := s.ended[info.CaseID]; ok && info.Epoch < e.before {
+	t.owner = info.Owner
+	if _, ok := s.ended[info.Owner]; ok {
 		return ErrGone
 	}
 	return nil
 }
 
-// ended is what Interrupt was last told about a case.
-type ended struct {
-	before int64
-	at     time.Time
-}
-
-// Interrupt makes running Appends of the case made in epochs before the given one stop with
-// ErrGone within a second (a handoff ended). One that was let in just before starts no more.
-func (s *Service) Interrupt(caseID string, before int64) {
+// Interrupt makes running Appends to uploads of this owner stop with ErrGone within a second (its
+// handoff ended). One that was let in just before starts no more, so the owner must not come back.
+func (s *Service) Interrupt(owner string) {
 	now := s.cfg.Now()
 	var hit []*ticket
 	s.mu.Lock()
-	for id, e := range s.ended {
-		if now.Sub(e.at) > endedFor {
-			delete(s.ended, id)
+	for o, at := range s.ended {
+		if now.Sub(at) > endedFor {
+			delete(s.ended, o)
 		}
 	}
-	s.ended[caseID] = ended{max(before, s.ended[caseID].before), now}
+	s.ended[owner] = now
 	for _, u := range s.uploads {
 		for t := range u.inside {
-			if t.caseID == caseID && t.epoch < before {
+			if t.owner == owner {
 				hit = append(hit, t)
 			}
 		}

@@ -22,7 +22,7 @@ const pace = 100 * time.Millisecond
 // idleReads is how often a reader may return nothing in a row before it is given up.
 const idleReads = 100
 
-var errChecksumKind = fault.New(fault.Invalid, "upload_checksum_unsupported", "Checksums are sha1 or sha256.")
+var errChecksumKind = fault.New(fault.Malformed, "upload_checksum_invalid", "Checksums are sha1 or sha256.")
 
 // writer is the one that changes an upload.
 type writer struct {
@@ -210,10 +210,6 @@ func (w *writer) receive(t *ticket, r AppendRequest) error {
 	}
 	if r.Progress != nil && p.got {
 		r.Progress(w.pos.offset())
-	}
-	if readErr != nil && w.pos.offset() == w.rec.Length && t.reason() == nil && !errors.Is(readErr, ErrTooLarge) {
-		// Every byte is here: that the sender died after the last one harms nobody.
-		return errors.Join(readErr, w.finish())
 	}
 	return readErr
 }
@@ -407,8 +403,9 @@ func (w *writer) keepTail(b *seal.Box, p *piece) error {
 	})
 }
 
-// finish completes the upload when all its bytes are here, and tells Completed.
-func (w *writer) finish() error {
+// finish completes the upload when all its bytes are here, and tells Completed. The turn is over
+// before that: who is told may end the upload.
+func (w *writer) finish(t *ticket) error {
 	if w.rec.Final == nil {
 		if w.rec.Length < 0 || w.pos.offset() < w.rec.Length {
 			return nil
@@ -421,6 +418,7 @@ func (w *writer) finish() error {
 	if err != nil {
 		return err
 	}
+	t.yield(w.u)
 	st := w.status()
 	st.Head = head
 	ctx, cancel := context.WithTimeout(w.ctx, tellTime)

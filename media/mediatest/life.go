@@ -1,6 +1,8 @@
 package mediatest
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -120,6 +122,31 @@ func runLife(t *testing.T, backend Backend) {
 		if n := len(r.tellings()); n != 2 {
 			t.Fatalf("told %d times", n)
 		}
+	})
+
+	t.Run("who is told may end the upload", func(t *testing.T) {
+		r := newRig(t, backend(t)())
+		id := r.create(4)
+		no := errors.New("not this kind")
+		r.on = func(st media.Status) error { return errors.Join(no, r.Terminate(context.Background(), st.ID)) }
+		_, err := r.send(id, 0, b[:4])
+		wants(t, "append", err, no)
+		if errors.Is(err, media.ErrBusy) {
+			t.Fatal("the upload was still held")
+		}
+		_, err = r.Status(t.Context(), id)
+		wants(t, "status", err, media.ErrGone)
+	})
+
+	t.Run("bytes that all came are complete, though the sender died after the last", func(t *testing.T) {
+		r := newRig(t, backend(t)())
+		id := r.create(int64(len(b)))
+		st, err := r.Append(t.Context(), id, media.AppendRequest{Length: -1, Body: cut{bytes.NewReader(b)}})
+		wants(t, "append", err, errCut)
+		if !st.Complete {
+			t.Fatal("not complete")
+		}
+		r.holds(id, b)
 	})
 
 	t.Run("the key of another case opens nothing", func(t *testing.T) {

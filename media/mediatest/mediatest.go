@@ -54,6 +54,7 @@ type rig struct {
 	now  time.Time
 	told []media.Status
 	fail error // what Completed answers
+	on   func(media.Status) error
 }
 
 func newRig(t testing.TB, store media.Store) *rig {
@@ -75,9 +76,13 @@ func newRig(t testing.TB, store media.Store) *rig {
 		},
 		Completed: func(_ context.Context, st media.Status) error {
 			r.mu.Lock()
-			defer r.mu.Unlock()
 			r.told = append(r.told, st)
-			return r.fail
+			fail, on := r.fail, r.on
+			r.mu.Unlock()
+			if on != nil {
+				return on(st)
+			}
+			return fail
 		},
 	})
 	if err != nil {

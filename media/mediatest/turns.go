@@ -145,23 +145,26 @@ func runTurns(t *testing.T, backend Backend) {
 		wants(t, "status", err, media.ErrGone)
 	})
 
-	t.Run("an epoch that is over interrupts its own uploads only", func(t *testing.T) {
+	t.Run("an owner that is over loses its own uploads only", func(t *testing.T) {
 		r := newRig(t, backend(t)())
-		id := r.create(int64(len(b))) // epoch 3
+		id := r.create(int64(len(b))) // of hnd_1
 		first := r.begin(t.Context(), id, 0, b[:50])
-		r.Interrupt("case_other", 9)
-		r.Interrupt("case_1", 3)
+		r.Interrupt("hnd_2")
 		select {
 		case a := <-first:
 			t.Fatalf("it ended: %v", a.err)
 		default:
 		}
-		r.Interrupt("case_1", 4)
+		r.Interrupt("hnd_1")
 		wants(t, "append", within(t, first).err, media.ErrGone)
 		_, err := r.send(id, 50, b[50:])
-		wants(t, "one let in before the epoch ended", err, media.ErrGone)
+		wants(t, "one let in before the owner was over", err, media.ErrGone)
 		_, err = r.Create(t.Context(), info(), 10)
 		wants(t, "create", err, media.ErrGone)
+		other := info()
+		other.Owner = "hnd_3"
+		_, err = r.Create(t.Context(), other, 10)
+		must(t, err)
 	})
 
 	t.Run("close interrupts and waits", func(t *testing.T) {
