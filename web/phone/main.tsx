@@ -1,8 +1,71 @@
+import "./fragment";
 import { render } from "preact";
+import { useEffect } from "preact/hooks";
 import "../shared/tokens.css";
 import "../shared/base.css";
+import "./phone.css";
 import { Sprite } from "../shared/icons";
-import { startLanguage, t } from "../shared/i18n";
+import { startLanguage, useLanguage } from "../shared/i18n";
+import { setOperatorName } from "../shared/page";
+import { Check } from "./check";
+import { Phone } from "./model";
+import { PhotoScreen } from "./photo";
+import { Denied, Done, Enter, InApp, LandingScreen, NumberScreen, Permission, Plan, Sending, Starting, Stopped, Unreachable, Unsupported } from "./screens";
+import { operatorName, useChanges } from "./shell";
+
+function App({ phone }: { phone: Phone }) {
+  useLanguage();
+  useChanges(phone);
+  const operator = operatorName(phone);
+  setOperatorName(operator);
+  const screen = phone.screen;
+  useEffect(() => {
+    document.documentElement.classList.toggle("dark-ground", screen.name === "photo" || screen.name === "check");
+  }, [screen.name]);
+  switch (screen.name) {
+    case "starting":
+      return <Starting phone={phone} />;
+    case "unreachable":
+      return <Unreachable phone={phone} />;
+    case "landing":
+      return <LandingScreen phone={phone} />;
+    case "inapp":
+      return <InApp phone={phone} app={screen.app} />;
+    case "unsupported":
+      return <Unsupported phone={phone} missing={screen.missing} />;
+    case "enter":
+      return <Enter phone={phone} />;
+    case "number":
+      return <NumberScreen phone={phone} />;
+    case "denied":
+      return <Denied phone={phone} />;
+    case "plan":
+      return <Plan phone={phone} />;
+    case "permission":
+      return <Permission key={screen.step.id} phone={phone} step={screen.step} />;
+    case "photo":
+      return <PhotoScreen key={screen.step.id} phone={phone} step={screen.step} />;
+    case "check":
+      return <Check key={screen.step.id} phone={phone} step={screen.step} take={phone.photos.find((take) => take.id === screen.take?.id) ?? null} />;
+    case "sending":
+      return <Sending phone={phone} />;
+    case "done":
+      return <Done phone={phone} />;
+    case "stopped":
+      return <Stopped phone={phone} end={screen.end} />;
+  }
+}
 
 startLanguage();
-render(<><Sprite /><main id="main"><h1>{t("title.verification")}</h1></main></>, document.getElementById("app") as HTMLElement);
+const phone = new Phone();
+phone.start();
+const root = document.getElementById("app");
+if (root !== null) {
+  render(
+    <>
+      <Sprite />
+      <App phone={phone} />
+    </>,
+    root,
+  );
+}
