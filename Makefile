@@ -1,0 +1,75 @@
+# Symbolon. `make help` lists what can be done.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/test/*')
+E2E := ./e2e/...
+# Everything but the end-to-end run, which starts the whole program and a browser.
+PACKAGES = $$(go list ./... | grep -v '/e2e')
+
+.PHONY: help
+help: ## list what can be done
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## run the server on this machine, with phones in the same network (RUN="--listen …" adds settings)
+	bin/symbolon serve --tls local $(RUN)
+
+.PHONY: build
+build: web ## build bin/symbolon with its pages
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/symbolon ./cmd/symbolon
+
+.PHONY: web
+web: web/dist/index.html ## build the pages, when their sources changed
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@
+
+.PHONY: test
+test: need check test-web test-go test-e2e ## everything that a build server runs
+	@echo "All passed. What was SKIPPED is named above."
+
+.PHONY: need
+need:
+	@scripts/need.sh
+
+.PHONY: check
+check: web ## formatting, go vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt these files (make fmt):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+.PHONY: test-web
+test-web: web/node_modules/.package-lock.json
+	cd web && npm run --silent check
+
+.PHONY: test-go
+test-go: web
+	scripts/gotest.sh -race -shuffle=on -timeout 8m $(PACKAGES)
+
+.PHONY: test-e2e
+test-e2e: web ## the end-to-end run with a browser
+	scripts/gotest.sh -shuffle=on -timeout 8m $(E2E)
+
+.PHONY: test-ferret
+test-ferret: ## MongoDB's calls against FerretDB, from a module of its own
+	cd cases/casemongo/ferrettest && go vet ./... && ../../../scripts/gotest.sh -count=1 ./...
+
+.PHONY: fmt
+fmt: ## format the Go files
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: clean
+clean: ## remove what was built, not what was stored
+	rm -rf bin web/node_modules
+	find web/dist -mindepth 1 -not -name .gitkeep -delete
