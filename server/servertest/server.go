@@ -141,7 +141,7 @@ func Start(t testing.TB, change ...func(*server.Config)) *Server {
 			return s.Cases.RaiseEpoch(ctx, caseID, cause, cases.Actor{Kind: cases.BySystem})
 		},
 		Ended: func(ctx context.Context, h handoff.Handoff) error {
-			s.Media.Interrupt(h.CaseID, h.Epoch+1)
+			s.Media.Interrupt(h.ID)
 			s.Hub.End(h.CaseID, live.Phone)
 			return s.Cases.EndEpoch(ctx, h.CaseID, h.ID, h.Epoch, string(h.State), h.State == handoff.Reported)
 		},
