@@ -372,6 +372,7 @@ func (b *bodyReader) arm() error {
 	t := &b.server.timing
 	if now.Sub(b.since) >= t.floor {
 		if b.f.got-b.floor < t.floorBytes {
+			b.f.broken = true // nobody reads the rest
 			return errTimeout
 		}
 		b.since, b.floor = now, b.f.got
