@@ -8,11 +8,22 @@
 //
 // Publishing never waits for a listener: a Listener holds at most one pending snapshot
 // number, one progress a step and one presence; its owner's goroutine takes them when it can.
+//
+// Numbers. A socket's seq only grows, and a snapshot is never older than its seq, because
+// the number is always taken before the case is read: either with Hub.Next, or by the one
+// who made the change, after it was stored. A number is never a reason to drop a hint.
 package live
 
 import (
 	"context"
 	"time"
+)
+
+// Times of the package.
+const (
+	AwayAfter     = 25 * time.Second       // without a sign of life a side counts as away
+	ProgressEvery = 100 * time.Millisecond // at most one progress of a step in this time
+	RelaySeen     = 5 * time.Second        // signs of life go to other nodes at most this often
 )
 
 // Role says which side a listener is on.
@@ -41,94 +52,48 @@ type Presence struct {
 	Desk  bool `json:"desk"`
 }
 
-// Bus carries hints between nodes. It may lose everything at any time; then Lost is
-// called and every listener is told to read again.
+// Bus carries hints between nodes. It may lose everything at any time; then lost is
+// called and every listener is told to read again. A Bus value belongs to one node.
 type Bus interface {
-	// Next returns the next seq of the case: max(last+1, the bus's clock in ms). It never repeats.
-	Next(ctx context.Context, caseID string) (int64, error)
-	// Changed takes the next seq and publishes {case_id, seq} to every node, this one included.
-	Changed(ctx context.Context, caseID string) (int64, error)
+	// Next returns the next seq of the case: max(last+1, floor+1, the bus's clock in ms).
+	// It never repeats while the bus keeps its memory; floor, the newest number this node
+	// knows, makes it grow on even when the bus lost its memory and its clock.
+	Next(ctx context.Context, caseID string, floor int64) (int64, error)
+	// Changed takes the next seq as Next does and publishes it to every other node, in one step.
+	Changed(ctx context.Context, caseID string, floor int64) (int64, error)
 	// Relay publishes a fleeting message (≤ 1 KiB) to every other node; best effort.
 	Relay(ctx context.Context, payload []byte) error
-	// Run delivers until ctx ends. Every (re)subscription calls lost first, because
-	// messages may have been missed before it.
+	// Run delivers what other nodes publish until ctx ends, then returns nil. Every
+	// (re)subscription calls lost first, because messages may have been missed before it.
+	// The functions are called from one goroutine and never block.
 	Run(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) error
 }
-
-// Config is what a Hub needs.
-type Config struct {
-	Bus Bus
-	Now func() time.Time
-}
-
-// Hub fans out on one node.
-type Hub struct{ cfg Config }
-
-// New returns a hub; Run must run for other nodes' changes to arrive.
-func New(cfg Config) (*Hub, error) { panic("unwritten") }
-
-// Run serves until ctx ends.
-func (h *Hub) Run(ctx context.Context) error { panic("unwritten") }
-
-// Next returns a seq to read a snapshot under: take it before reading.
-func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) { panic("unwritten") }
-
-// Changed announces a change that is already stored. Listeners on this node are told
-// before the bus is. It never blocks on a listener; a failing bus is counted and retried,
-// local listeners are told all the same.
-func (h *Hub) Changed(ctx context.Context, caseID string) { panic("unwritten") }
-
-// Progress shows what the phone does, at most ten a second a step (later ones win).
-func (h *Hub) Progress(ctx context.Context, caseID string, p Progress) { panic("unwritten") }
-
-// Seen notes a sign of life of one side: a request, a pong, received bytes.
-func (h *Hub) Seen(ctx context.Context, caseID string, r Role) { panic("unwritten") }
-
-// Present says who has shown a sign of life within handoff's 25 s.
-func (h *Hub) Present(caseID string) Presence { panic("unwritten") }
-
-// Join adds a listener. A phone's newer listener replaces the older (its Replaced is closed).
-// The first Take of a listener always asks for a snapshot.
-func (h *Hub) Join(caseID string, r Role) *Listener { panic("unwritten") }
-
-// End closes every listener of a role of the case with the reason "over" (the handoff ended).
-func (h *Hub) End(caseID string, r Role) { panic("unwritten") }
-
-// Close closes every listener with the reason "going"; Join after it returns a closed one.
-func (h *Hub) Close() { panic("unwritten") }
 
 // Reason says why a listener was closed.
 type Reason string
 
 // The reasons.
 const (
-	Replaced Reason = "replaced"
-	Over     Reason = "over"
-	Going    Reason = "going"
+	Replaced Reason = "replaced" // a newer phone socket took its place
+	Over     Reason = "over"     // the handoff ended
+	Going    Reason = "going"    // this node is going down
 )
 
 // Pending is what a listener has not told its socket yet.
 type Pending struct {
 	Snapshot bool  // read the case and send it
-	Seq      int64 // the newest seq known; 0: take one with Hub.Next before reading
+	Seq      int64 // the number to send it under; 0: take one with Hub.Next before reading
 	Progress []Progress
 	Presence *Presence
 }
 
-// Listener is one open socket's ear.
-type Listener struct{}
-
-// Ready is signalled when Take has something.
-func (l *Listener) Ready() <-chan struct{} { panic("unwritten") }
-
-// Take returns and clears what is pending.
-func (l *Listener) Take() Pending { panic("unwritten") }
-
-// Done is closed when the hub closed the listener; Why then says why.
-func (l *Listener) Done() <-chan struct{} { panic("unwritten") }
-
-// Why returns the reason after Done.
-func (l *Listener) Why() Reason { panic("unwritten") }
-
-// Leave removes the listener. Twice is fine.
-func (l *Listener) Leave() { panic("unwritten") }
+// Stats counts what a Hub did since it was made, and what it holds now.
+type Stats struct {
+	Listeners, Cases  int   // now
+	Unpublished       int   // changes that wait for the bus, now
+	Changes           int64 // published to other nodes
+	BusErrors         int64
+	RelaysDropped     int64 // fleeting messages that the bus was too slow for
+	Losses            int64 // times that everybody had to read again
+	Replaced, Refused int64 // phone sockets closed for a newer one; Joins after Close
+}

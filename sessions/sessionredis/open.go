@@ -11,6 +11,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// Client is the client of one Redis server, its sentinels or a cluster.
+type Client = redis.UniversalClient
+
 // Open connects to the Redis that an operator names, and checks that it answers:
 //
 //	redis://[user:password@]host:port[/db]    one server
@@ -26,10 +29,13 @@ func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Without this a caller's deadline would not reach a connection that hangs.
 	var client redis.UniversalClient
 	if one != nil {
+		one.ContextTimeoutEnabled = true
 		client = redis.NewClient(one)
 	} else {
+		several.ContextTimeoutEnabled = true
 		client = redis.NewUniversalClient(several)
 	}
 	if err := client.Ping(ctx).Err(); err != nil {

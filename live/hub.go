@@ -1,0 +1,628 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+const (
+	maxUnpublished = 10_000 // cases that may wait for a failing bus; beyond it, all are announced at once
+	maxRelays      = 1024   // fleeting messages that may wait for the bus
+	maxSteps       = 32     // a case has fewer
+	busTimeout     = 3 * time.Second
+	nextTimeout    = time.Second // a socket waits for a number no longer than this
+	retryFirst     = 100 * time.Millisecond
+	retryMost      = 5 * time.Second
+)
+
+// Config is what a Hub needs.
+type Config struct {
+	Bus Bus
+	Now func() time.Time // time.Now where nil
+}
+
+// Hub fans out on one node.
+type Hub struct {
+	cfg  Config
+	wake chan struct{} // something is in unpublished, or all is set
+	out  chan []byte   // relays on their way to the bus
+
+	mu          sync.Mutex // guards everything below, and every room and Listener
+	rooms       map[string]*room
+	unpublished map[string]struct{}
+	all         bool // too many were unpublished: other nodes shall read everything again
+	closed      bool
+	stats       Stats
+}
+
+// room is what a node holds of a case while somebody listens to it or gave a sign of life.
+type room struct {
+	id        string
+	high      int64 // the newest seq known here
+	listeners map[*Listener]struct{}
+	seen      [2]time.Time // by side; zero: away
+	relayed   [2]time.Time // when the last sign went to the other nodes
+	shown     Presence
+	expiry    *time.Timer // runs while a side is present
+	steps     map[string]*pace
+}
+
+// pace keeps the progress of a step to its rate. It exists while its timer runs.
+type pace struct {
+	timer   *time.Timer
+	pending *Progress
+	relay   bool // pending came from this node
+}
+
+// New returns a hub; Run must run for changes to travel between nodes.
+func New(cfg Config) (*Hub, error) {
+	if cfg.Bus == nil {
+		return nil, errors.New("live: Config.Bus is missing")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Hub{
+		cfg:         cfg,
+		wake:        make(chan struct{}, 1),
+		out:         make(chan []byte, maxRelays),
+		rooms:       map[string]*room{},
+		unpublished: map[string]struct{}{},
+	}, nil
+}
+
+// Run carries changes between nodes until ctx ends. What was announced before that is
+// still published, for a few seconds at most.
+func (h *Hub) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { h.publish(ctx) })
+	wg.Go(func() { h.sendRelays(ctx) })
+	err := h.cfg.Bus.Run(ctx, h.changedElsewhere, h.relayedHere, h.readAllAgain)
+	cancel()
+	wg.Wait()
+	return err
+}
+
+// Next returns a seq to read a snapshot under: take it before reading. When the bus does
+// not answer, the number is this node's own; it still grows for every listener here.
+func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
+	floor := h.high(caseID)
+	limited, cancel := context.WithTimeout(ctx, nextTimeout)
+	n, err := h.cfg.Bus.Next(limited, caseID, floor)
+	cancel()
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rooms[caseID]
+	if err != nil {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		h.stats.BusErrors++
+		// As small as may be: a number that ran ahead of the bus would claim too much.
+		if r != nil && r.high > 0 {
+			n = r.high + 1
+		} else {
+			n = h.cfg.Now().UnixMilli()
+		}
+	}
+	if r != nil {
+		r.high = max(r.high, n)
+	}
+	return n, nil
+}
+
+// Changed announces a change that is already stored. Listeners on this node are told
+// before the bus is. It never blocks; a failing bus is counted and tried again.
+func (h *Hub) Changed(_ context.Context, caseID string) {
+	h.mu.Lock()
+	if r := h.rooms[caseID]; r != nil {
+		r.mark(0)
+	}
+	if !h.all {
+		h.unpublished[caseID] = struct{}{}
+	}
+	if len(h.unpublished) > maxUnpublished {
+		h.all = true
+		clear(h.unpublished)
+	}
+	h.mu.Unlock()
+	signal(h.wake)
+}
+
+// Progress shows what the phone does, at most ten a second a step (later ones win, and the
+// last is always shown).
+func (h *Hub) Progress(_ context.Context, caseID string, p Progress) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	r := h.room(caseID)
+	h.pace(r, p, true)
+	h.tidy(r)
+}
+
+// Seen notes a sign of life of one side: a request, a pong, received bytes.
+func (h *Hub) Seen(_ context.Context, caseID string, r Role) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sign(caseID, r, true)
+}
+
+// Present says who has shown a sign of life within AwayAfter, on any node.
+func (h *Hub) Present(caseID string) Presence {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.rooms[caseID]; r != nil {
+		return r.present(h.cfg.Now())
+	}
+	return Presence{}
+}
+
+// Join adds a listener. A phone's newer listener replaces the older, on whichever node.
+// The first Take of a listener always asks for a snapshot.
+func (h *Hub) Join(caseID string, role Role) *Listener {
+	l := &Listener{
+		hub: h, role: role,
+		stamp: ulid.Make(),
+		ready: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		h.stats.Refused++
+		l.why = Going
+		close(l.done)
+		return l
+	}
+	r := h.room(caseID)
+	if role == Phone {
+		for other := range r.listeners {
+			if other.role == Phone {
+				h.stats.Replaced++
+				other.end(Replaced)
+			}
+		}
+		h.relay(message{Kind: "join", CaseID: caseID, Stamp: l.stamp.String()})
+	}
+	l.room = r
+	r.listeners[l] = struct{}{}
+	l.snapshot = true
+	p := r.present(h.cfg.Now())
+	l.presence = &p
+	signal(l.ready)
+	return l
+}
+
+// End closes every listener of a role of the case, on every node, with the reason Over
+// (the handoff ended).
+func (h *Hub) End(caseID string, role Role) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.end(caseID, role)
+	h.relay(message{Kind: "end", CaseID: caseID, Role: role})
+}
+
+// Close closes every listener with the reason Going; Join after it returns a closed one.
+// Changed still announces to other nodes while Run runs.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for _, r := range h.rooms {
+		for l := range r.listeners {
+			l.end(Going)
+		}
+		if r.expiry != nil {
+			r.expiry.Stop()
+		}
+		for _, p := range r.steps {
+			p.timer.Stop()
+		}
+	}
+	clear(h.rooms)
+}
+
+// Stats returns the counts.
+func (h *Hub) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.stats
+	s.Cases, s.Unpublished = len(h.rooms), len(h.unpublished)
+	for _, r := range h.rooms {
+		s.Listeners += len(r.listeners)
+	}
+	return s
+}
+
+// What follows until "To and from other nodes" is called with h.mu held.
+
+// room returns the case's room, made where absent; tidy takes it away again.
+func (h *Hub) room(caseID string) *room {
+	r := h.rooms[caseID]
+	if r == nil {
+		r = &room{id: caseID, listeners: map[*Listener]struct{}{}, steps: map[string]*pace{}}
+		h.rooms[caseID] = r
+	}
+	return r
+}
+
+// tidy forgets a room that nobody needs.
+func (h *Hub) tidy(r *room) {
+	if len(r.listeners) == 0 && len(r.steps) == 0 && r.expiry == nil && h.rooms[r.id] == r {
+		delete(h.rooms, r.id)
+	}
+}
+
+func (h *Hub) end(caseID string, role Role) {
+	r := h.rooms[caseID]
+	if r == nil {
+		return
+	}
+	for l := range r.listeners {
+		if l.role == role {
+			l.end(Over)
+		}
+	}
+	h.tidy(r)
+}
+
+// mark tells every listener to read again. seq is the number of a change elsewhere, 0 if
+// not known yet. A number that is not the newest is as good as unknown: the listener may
+// have sent a newer one already.
+func (r *room) mark(seq int64) {
+	fresh := seq > r.high
+	if fresh {
+		r.high = seq
+	}
+	for l := range r.listeners {
+		l.snapshot = true
+		if fresh {
+			l.seq = seq
+		}
+		signal(l.ready)
+	}
+}
+
+func side(role Role) (int, bool) {
+	switch role {
+	case Phone:
+		return 0, true
+	case Desk:
+		return 1, true
+	}
+	return 0, false
+}
+
+// sign notes a sign of life. own says that it was given on this node.
+func (h *Hub) sign(caseID string, role Role, own bool) {
+	i, ok := side(role)
+	if !ok || h.closed {
+		return
+	}
+	r, now := h.room(caseID), h.cfg.Now()
+	r.seen[i] = now
+	if r.expiry == nil {
+		r.expiry = time.AfterFunc(AwayAfter, func() { h.expire(r) })
+	}
+	if own && now.Sub(r.relayed[i]) >= RelaySeen {
+		r.relayed[i] = now
+		h.relay(message{Kind: "seen", CaseID: caseID, Role: role})
+	}
+	r.show(now)
+}
+
+func (r *room) present(now time.Time) Presence {
+	here := func(i int) bool { return !r.seen[i].IsZero() && now.Sub(r.seen[i]) < AwayAfter }
+	return Presence{Phone: here(0), Desk: here(1)}
+}
+
+// show tells the listeners who is there, if that is another than they know.
+func (r *room) show(now time.Time) {
+	p := r.present(now)
+	if p == r.shown {
+		return
+	}
+	r.shown = p
+	for l := range r.listeners {
+		l.presence = &p
+		signal(l.ready)
+	}
+}
+
+// pace passes a progress on now, or when its step's time has come.
+func (h *Hub) pace(r *room, p Progress, own bool) {
+	if at := r.steps[p.Step]; at != nil {
+		if at.pending != nil {
+			p = at.pending.merge(p)
+		}
+		at.pending, at.relay = &p, at.relay || own
+		return
+	}
+	if len(r.steps) >= maxSteps {
+		return
+	}
+	at := &pace{}
+	at.timer = time.AfterFunc(ProgressEvery, func() { h.paced(r, p.Step, at) })
+	r.steps[p.Step] = at
+	h.showProgress(r, p, own)
+}
+
+func (h *Hub) showProgress(r *room, p Progress, own bool) {
+	for l := range r.listeners {
+		l.addProgress(p)
+	}
+	if own {
+		h.relay(message{Kind: "progress", CaseID: r.id, Progress: &p})
+	}
+}
+
+// merge returns p with what next says anew.
+func (p Progress) merge(next Progress) Progress {
+	if next.Phase == "" {
+		next.Phase, next.PromptIndex, next.Hint = p.Phase, p.PromptIndex, p.Hint
+	}
+	if next.SentBytes == 0 && next.TotalBytes == 0 {
+		next.SentBytes, next.TotalBytes = p.SentBytes, p.TotalBytes
+	}
+	return next
+}
+
+// relay hands a fleeting message to the sender, or drops it.
+func (h *Hub) relay(m message) {
+	payload, err := json.Marshal(m)
+	if err != nil || len(payload) > 1024 {
+		h.stats.RelaysDropped++
+		return
+	}
+	select {
+	case h.out <- payload:
+	default:
+		h.stats.RelaysDropped++
+	}
+}
+
+// Timers.
+
+// expire runs when a side may have been away for long enough.
+func (h *Hub) expire(r *room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rooms[r.id] != r {
+		return
+	}
+	now, next := h.cfg.Now(), time.Duration(0)
+	for i, seen := range r.seen {
+		left := AwayAfter - now.Sub(seen)
+		switch {
+		case seen.IsZero():
+		case left <= 0:
+			r.seen[i], r.relayed[i] = time.Time{}, time.Time{}
+		case next == 0 || left < next:
+			next = left
+		}
+	}
+	r.expiry = nil
+	if next > 0 {
+		r.expiry = time.AfterFunc(next, func() { h.expire(r) })
+	}
+	r.show(now)
+	h.tidy(r)
+}
+
+// paced runs when a step may show its next progress.
+func (h *Hub) paced(r *room, step string, at *pace) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rooms[r.id] != r {
+		return
+	}
+	delete(r.steps, step)
+	if at.pending != nil {
+		h.pace(r, *at.pending, at.relay)
+	}
+	h.tidy(r)
+}
+
+// To and from other nodes.
+
+// message is what nodes tell each other besides changes. Whatever is lost of it heals:
+// presence by the next sign, a socket that should have ended by its next check.
+type message struct {
+	Kind     string    `json:"k"` // "seen", "progress", "join", "end", "all"
+	CaseID   string    `json:"c,omitempty"`
+	Role     Role      `json:"r,omitempty"`
+	Stamp    string    `json:"t,omitempty"` // of the phone's listener that joined
+	Progress *Progress `json:"p,omitempty"`
+}
+
+func (h *Hub) high(caseID string) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.rooms[caseID]; r != nil {
+		return r.high
+	}
+	return 0
+}
+
+func (h *Hub) changedElsewhere(caseID string, seq int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.rooms[caseID]; r != nil {
+		r.mark(seq)
+	}
+}
+
+func (h *Hub) readAllAgain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stats.Losses++
+	for _, r := range h.rooms {
+		r.mark(0)
+	}
+}
+
+func (h *Hub) relayedHere(payload []byte) {
+	var m message
+	if json.Unmarshal(payload, &m) != nil {
+		return // another version's
+	}
+	if m.Kind == "all" {
+		h.readAllAgain()
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m.Kind == "seen" {
+		h.sign(m.CaseID, m.Role, false)
+		return
+	}
+	r := h.rooms[m.CaseID]
+	if r == nil {
+		return
+	}
+	switch m.Kind {
+	case "progress":
+		if m.Progress != nil && len(r.listeners) > 0 {
+			h.pace(r, *m.Progress, false)
+		}
+	case "join":
+		stamp, err := ulid.ParseStrict(m.Stamp)
+		if err != nil {
+			return
+		}
+		for l := range r.listeners {
+			// The older one goes, so that two that join at once on two nodes do not end each other.
+			if l.role == Phone && l.stamp.Compare(stamp) < 0 {
+				h.stats.Replaced++
+				l.end(Replaced)
+			}
+		}
+		h.tidy(r)
+	case "end":
+		h.end(m.CaseID, m.Role)
+	}
+}
+
+// publish tells the bus of changes until ctx ends.
+func (h *Hub) publish(ctx context.Context) {
+	var retry <-chan time.Time
+	wait := retryFirst
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), busTimeout)
+			h.publishAll(last)
+			cancel()
+			return
+		case <-retry:
+		case <-h.wake:
+			if retry != nil {
+				continue // the bus fails: what is new waits with the rest
+			}
+		}
+		if h.publishAll(ctx) {
+			retry, wait = nil, retryFirst
+		} else {
+			retry = time.After(wait)
+			wait = min(2*wait, retryMost)
+		}
+	}
+}
+
+// publishAll publishes what waits; false when the bus failed and the rest still waits.
+func (h *Hub) publishAll(ctx context.Context) bool {
+	for {
+		caseID, all, any := h.takeUnpublished()
+		if !any {
+			return true
+		}
+		limited, cancel := context.WithTimeout(ctx, busTimeout)
+		var seq int64
+		var err error
+		if all {
+			err = h.cfg.Bus.Relay(limited, []byte(`{"k":"all"}`))
+		} else {
+			seq, err = h.cfg.Bus.Changed(limited, caseID, h.high(caseID))
+		}
+		cancel()
+		h.published(caseID, all, seq, err)
+		if err != nil {
+			return false
+		}
+	}
+}
+
+func (h *Hub) takeUnpublished() (caseID string, all, any bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all {
+		h.all = false
+		return "", true, true
+	}
+	for id := range h.unpublished {
+		delete(h.unpublished, id)
+		return id, false, true
+	}
+	return "", false, false
+}
+
+func (h *Hub) published(caseID string, all bool, seq int64, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case err != nil && all:
+		h.stats.BusErrors++
+		h.all = true
+		clear(h.unpublished)
+	case err != nil:
+		h.stats.BusErrors++
+		if !h.all {
+			h.unpublished[caseID] = struct{}{}
+		}
+	case !all:
+		h.stats.Changes++
+		// Listeners here were told already. Those that did not read yet save a number.
+		if r := h.rooms[caseID]; r != nil && seq > r.high {
+			r.high = seq
+			for l := range r.listeners {
+				if l.snapshot {
+					l.seq = seq
+				}
+			}
+		}
+	}
+}
+
+func (h *Hub) sendRelays(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case payload := <-h.out:
+			limited, cancel := context.WithTimeout(ctx, busTimeout)
+			err := h.cfg.Bus.Relay(limited, payload)
+			cancel()
+			if err != nil && ctx.Err() == nil {
+				h.mu.Lock()
+				h.stats.BusErrors++
+				h.mu.Unlock()
+			}
+		}
+	}
+}
+
+// signal fills a channel of one without waiting.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

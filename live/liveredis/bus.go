@@ -1,0 +1,147 @@
+// Package liveredis is the live.Bus on Redis.
+//
+// A node subscribes once, to two fixed channels, for as long as it runs. There is no
+// subscription per case, so none can be lost while sockets come and go.
+package liveredis
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/symbolon/symbolon/live"
+)
+
+//go:embed seq.lua
+var seqSource string
+
+const (
+	seqKey     = "symbolon:seq:"
+	seqTTL     = 24 * time.Hour
+	changes    = "symbolon:live:changed" // "node seq case"
+	relays     = "symbolon:live:relayed" // "node payload"
+	silence    = 10 * time.Second        // then the subscription is asked whether it lives
+	retryFirst = 50 * time.Millisecond
+	retryMost  = 2 * time.Second
+)
+
+// Bus is one node's live.Bus.
+type Bus struct {
+	client redis.UniversalClient
+	node   string // tells our own messages apart
+	seq    *redis.Script
+}
+
+var _ live.Bus = (*Bus)(nil)
+
+// New returns the bus of a node on the client, which stays the caller's to close.
+func New(client redis.UniversalClient) *Bus {
+	return &Bus{client: client, node: rand.Text(), seq: redis.NewScript(seqSource)}
+}
+
+// Next is a method of live.Bus.
+func (b *Bus) Next(ctx context.Context, caseID string, floor int64) (int64, error) {
+	return b.take(ctx, caseID, floor, "")
+}
+
+// Changed is a method of live.Bus.
+func (b *Bus) Changed(ctx context.Context, caseID string, floor int64) (int64, error) {
+	return b.take(ctx, caseID, floor, changes)
+}
+
+func (b *Bus) take(ctx context.Context, caseID string, floor int64, channel string) (int64, error) {
+	text, err := b.seq.Run(ctx, b.client, []string{seqKey + caseID},
+		floor, seqTTL.Milliseconds(), channel, b.node, caseID).Text()
+	if err != nil {
+		return 0, fmt.Errorf("take a number: %w", err)
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("take a number: %w", err)
+	}
+	return n, nil
+}
+
+// Relay is a method of live.Bus.
+func (b *Bus) Relay(ctx context.Context, payload []byte) error {
+	if err := b.client.Publish(ctx, relays, b.node+" "+string(payload)).Err(); err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
+	return nil
+}
+
+// Run is a method of live.Bus.
+func (b *Bus) Run(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) error {
+	wait := retryFirst
+	for ctx.Err() == nil {
+		if b.listen(ctx, changed, relayed, lost) {
+			wait = retryFirst
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+			wait = min(2*wait, retryMost)
+		}
+	}
+	return nil
+}
+
+// listen delivers from one subscription until it breaks. worked says that it stood.
+func (b *Bus) listen(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) (worked bool) {
+	sub := b.client.Subscribe(ctx, changes, relays)
+	defer sub.Close()
+	// Receiving does not look at ctx once it waits.
+	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
+	defer stop()
+
+	// Both channels must be confirmed before anything counts as heard.
+	confirmed := map[string]bool{}
+	asked := false
+	for {
+		m, err := sub.ReceiveTimeout(ctx, silence)
+		if err != nil {
+			var timeout net.Error
+			if ctx.Err() != nil || !errors.As(err, &timeout) || !timeout.Timeout() || asked || sub.Ping(ctx) != nil {
+				return worked // a new subscription says lost itself
+			}
+			asked = true
+			continue
+		}
+		asked = false
+		switch m := m.(type) {
+		case *redis.Subscription:
+			if m.Kind == "subscribe" {
+				// go-redis may have reconnected by itself: each confirmation of both counts.
+				if confirmed[m.Channel] {
+					clear(confirmed)
+				}
+				if confirmed[m.Channel] = true; len(confirmed) == 2 {
+					worked = true
+					lost()
+				}
+			}
+		case *redis.Message:
+			node, rest, _ := strings.Cut(m.Payload, " ")
+			if node == b.node {
+				continue
+			}
+			switch m.Channel {
+			case relays:
+				relayed([]byte(rest))
+			case changes:
+				number, caseID, _ := strings.Cut(rest, " ")
+				if seq, err := strconv.ParseInt(number, 10, 64); err == nil {
+					changed(caseID, seq)
+				}
+			}
+		}
+	}
+}

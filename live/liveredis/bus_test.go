@@ -1,0 +1,59 @@
+package liveredis_test
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/symbolon/symbolon/live"
+	"github.com/symbolon/symbolon/live/liveredis"
+	"github.com/symbolon/symbolon/live/livetest"
+	"github.com/symbolon/symbolon/seal"
+	"github.com/symbolon/symbolon/sessions/embeddedredis"
+	"github.com/symbolon/symbolon/sessions/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestContract(t *testing.T) {
+	redistest.EachServer(t, func(t *testing.T, s *redistest.Server) {
+		livetest.Run(t, func(t *testing.T) (a, b live.Bus) {
+			s.Stop()
+			s.Restart()
+			return liveredis.New(s.Client()), liveredis.New(s.Client())
+		})
+	})
+	t.Run("embedded", func(t *testing.T) { livetest.Run(t, embedded) })
+}
+
+// embedded gives two nodes on the Redis inside the process.
+func embedded(t *testing.T) (a, b live.Bus) {
+	s, err := embeddedredis.Start(embeddedredis.Config{Dir: t.TempDir(), Key: seal.NewKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return liveredis.New(s.Client()), liveredis.New(s.Client())
+}
+
+func TestChurn(t *testing.T) {
+	redistest.EachServer(t, func(t *testing.T, s *redistest.Server) {
+		livetest.Churn(t, func(*testing.T) (a, b live.Bus) {
+			return liveredis.New(s.Client()), liveredis.New(s.Client())
+		}, nil)
+	})
+	t.Run("embedded", func(t *testing.T) { livetest.Churn(t, embedded, nil) })
+}
+
+func TestChurnOverARestart(t *testing.T) {
+	redistest.EachServer(t, func(t *testing.T, s *redistest.Server) {
+		livetest.Churn(t, func(*testing.T) (a, b live.Bus) {
+			return liveredis.New(s.Client()), liveredis.New(s.Client())
+		}, func() {
+			s.Stop()
+			time.Sleep(200 * time.Millisecond) // the length of the failure
+			s.Restart()
+		})
+	})
+}

@@ -1,0 +1,223 @@
+package livetest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/symbolon/symbolon/live"
+)
+
+// Churn changes cases on two hubs over one bus, 10,000 times, while listeners join and
+// leave all the time. It checks that every listener that stays sees the final state, that
+// no listener's seq repeats or goes back, and that no snapshot is older than its number.
+// disturb, where given, is called once in the middle.
+func Churn(t *testing.T, open func(t *testing.T) (a, b live.Bus), disturb func()) {
+	const changes, cases, writers, visitors, stayers = 10_000, 40, 4, 8, 20
+	w := &world{numbers: map[string][]number{}, seen: map[string][]number{}}
+	for i := range cases {
+		id := fmt.Sprint("case_", i)
+		w.ids = append(w.ids, id)
+		w.versions.Store(id, new(atomic.Int64))
+	}
+
+	ctx, stop := context.WithCancel(context.Background())
+	busA, busB := open(t)
+	var hubs [2]*live.Hub
+	var running, reading, writing sync.WaitGroup
+	for i, bus := range []live.Bus{busA, busB} {
+		hub, err := live.New(live.Config{Bus: &noting{bus, w}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hubs[i] = hub
+		running.Go(func() {
+			if err := hub.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	defer func() { stop(); running.Wait() }()
+
+	var staying []*socket
+	for i := range stayers {
+		s := &socket{hub: hubs[i%2], id: w.ids[i%cases]}
+		staying = append(staying, s)
+		s.listener = s.hub.Join(s.id, live.Desk)
+		reading.Go(func() { s.read(t, ctx, w, 0) })
+	}
+	for range visitors {
+		reading.Go(func() {
+			for ctx.Err() == nil {
+				s := &socket{hub: hubs[rand.IntN(2)], id: w.ids[rand.IntN(cases)]}
+				s.listener = s.hub.Join(s.id, live.Role([]live.Role{live.Desk, live.Phone}[rand.IntN(2)]))
+				s.hub.Seen(ctx, s.id, live.Desk)
+				s.read(t, ctx, w, 1+rand.IntN(5))
+			}
+		})
+	}
+
+	var done atomic.Int64
+	var once sync.Once
+	for range writers {
+		writing.Go(func() {
+			for n := done.Add(1); n <= changes; n = done.Add(1) {
+				id := w.ids[rand.IntN(cases)]
+				w.version(id).Add(1) // stored
+				hubs[rand.IntN(2)].Changed(ctx, id)
+				if n == changes/2 && disturb != nil {
+					once.Do(disturb)
+				}
+				if n%16 == 0 {
+					time.Sleep(time.Millisecond) // so that it is a stream, not one burst
+				}
+			}
+		})
+	}
+	writing.Wait()
+
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		behind := 0
+		for _, s := range staying {
+			if s.last.Load() != w.version(s.id).Load() {
+				behind++
+			}
+		}
+		if behind == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Errorf("%d of %d listeners never saw the final state", behind, stayers)
+			break
+		}
+	}
+	stop()
+	reading.Wait()
+	running.Wait()
+	for i, hub := range hubs {
+		if s := hub.Stats(); s.Listeners != 0 {
+			t.Errorf("hub %d still holds %d listeners", i, s.Listeners)
+		}
+	}
+	w.check(t)
+}
+
+// world is the truth that hubs only hint at, and what became of it.
+type world struct {
+	ids      []string
+	versions sync.Map // case id → *atomic.Int64
+
+	mu      sync.Mutex
+	numbers map[string][]number // every number the bus gave, and the version stored before it was given
+	seen    map[string][]number // every snapshot: its number and its version
+}
+
+type number struct{ seq, version int64 }
+
+func (w *world) version(id string) *atomic.Int64 {
+	v, _ := w.versions.Load(id)
+	return v.(*atomic.Int64)
+}
+
+// check compares: a snapshot under seq must hold all that was stored before any number ≤ seq was given.
+func (w *world) check(t *testing.T) {
+	bySeq := func(a, b number) int { return int(a.seq - b.seq) }
+	snapshots := 0
+	for id, numbers := range w.numbers {
+		slices.SortFunc(numbers, bySeq)
+		for i := 1; i < len(numbers); i++ {
+			numbers[i].version = max(numbers[i].version, numbers[i-1].version)
+		}
+		for _, s := range w.seen[id] {
+			i, given := slices.BinarySearchFunc(numbers, s, bySeq)
+			if !given {
+				continue // taken while the bus was away: the node's own
+			}
+			snapshots++
+			if s.version < numbers[i].version {
+				t.Errorf("%s: the snapshot under %d has version %d, older than %d", id, s.seq, s.version, numbers[i].version)
+			}
+		}
+	}
+	if snapshots == 0 {
+		t.Error("no snapshot was taken")
+	}
+}
+
+// noting notes the numbers that a bus gives.
+type noting struct {
+	live.Bus
+	w *world
+}
+
+func (n *noting) Next(ctx context.Context, id string, floor int64) (int64, error) {
+	return n.note(id, func() (int64, error) { return n.Bus.Next(ctx, id, floor) })
+}
+
+func (n *noting) Changed(ctx context.Context, id string, floor int64) (int64, error) {
+	return n.note(id, func() (int64, error) { return n.Bus.Changed(ctx, id, floor) })
+}
+
+func (n *noting) note(id string, take func() (int64, error)) (int64, error) {
+	before := n.w.version(id).Load()
+	seq, err := take()
+	if err == nil {
+		n.w.mu.Lock()
+		n.w.numbers[id] = append(n.w.numbers[id], number{seq, before})
+		n.w.mu.Unlock()
+	}
+	return seq, err
+}
+
+// socket plays the owner of a listener.
+type socket struct {
+	hub      *live.Hub
+	listener *live.Listener
+	id       string
+	last     atomic.Int64 // version of the newest snapshot
+}
+
+// read takes snapshots (at most n, 0: any number) until the listener or ctx ends.
+func (s *socket) read(t *testing.T, ctx context.Context, w *world, n int) {
+	defer s.listener.Leave()
+	newest := int64(0)
+	for i := 0; n == 0 || i < n; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.listener.Done():
+			return
+		case <-s.listener.Ready():
+		case <-time.After(50 * time.Millisecond):
+			if n != 0 {
+				return // a visitor does not wait for a case that is quiet
+			}
+			continue
+		}
+		p := s.listener.Take()
+		if !p.Snapshot {
+			continue
+		}
+		i++
+		if p.Seq == 0 {
+			var err error
+			if p.Seq, err = s.hub.Next(ctx, s.id); err != nil {
+				return
+			}
+		}
+		v := w.version(s.id).Load()
+		if p.Seq <= newest {
+			t.Errorf("seq %d after %d", p.Seq, newest)
+		}
+		newest = p.Seq
+		s.last.Store(v)
+		w.mu.Lock()
+		w.seen[s.id] = append(w.seen[s.id], number{p.Seq, v})
+		w.mu.Unlock()
+	}
+}

@@ -1,0 +1,166 @@
+// Package livetest holds the contract of live.Bus as tests, which every bus runs, a test
+// of hubs under churn, and a bus in memory for the tests of others.
+package livetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/symbolon/symbolon/live"
+)
+
+// ErrDown is what a Network that is down answers.
+var ErrDown = errors.New("livetest: the network is down")
+
+// Network joins buses in memory. It starts up.
+type Network struct {
+	mu    sync.Mutex
+	down  bool
+	seq   map[string]int64
+	buses []*Bus
+}
+
+// NewNetwork returns a network without nodes.
+func NewNetwork() *Network { return &Network{seq: map[string]int64{}} }
+
+// Bus returns the bus of a new node.
+func (n *Network) Bus() *Bus {
+	b := &Bus{net: n}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.buses = append(n.buses, b)
+	return b
+}
+
+// Down makes every call fail and every message be lost until Up.
+func (n *Network) Down() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down = true
+}
+
+// Up ends Down. Everything was forgotten, and every bus says so.
+func (n *Network) Up() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down = false
+	clear(n.seq)
+	for _, b := range n.buses {
+		b.push(event{lost: true})
+	}
+}
+
+// Bus is a live.Bus in memory.
+type Bus struct {
+	net *Network
+
+	// Guarded by net.mu.
+	running bool
+	queue   []event
+	wake    chan struct{}
+}
+
+var _ live.Bus = (*Bus)(nil)
+
+type event struct {
+	lost    bool
+	caseID  string
+	seq     int64
+	payload []byte
+}
+
+// push is called with net.mu held.
+func (b *Bus) push(e event) {
+	if !b.running {
+		return
+	}
+	b.queue = append(b.queue, e)
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Next is a method of live.Bus.
+func (b *Bus) Next(ctx context.Context, caseID string, floor int64) (int64, error) {
+	return b.take(ctx, caseID, floor, false)
+}
+
+// Changed is a method of live.Bus.
+func (b *Bus) Changed(ctx context.Context, caseID string, floor int64) (int64, error) {
+	return b.take(ctx, caseID, floor, true)
+}
+
+func (b *Bus) take(ctx context.Context, caseID string, floor int64, publish bool) (int64, error) {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if b.net.down {
+		return 0, ErrDown
+	}
+	seq := max(b.net.seq[caseID]+1, floor+1, time.Now().UnixMilli())
+	b.net.seq[caseID] = seq
+	if publish {
+		b.others(event{caseID: caseID, seq: seq})
+	}
+	return seq, nil
+}
+
+// Relay is a method of live.Bus.
+func (b *Bus) Relay(ctx context.Context, payload []byte) error {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if b.net.down {
+		return ErrDown
+	}
+	b.others(event{payload: slices.Clone(payload)})
+	return nil
+}
+
+func (b *Bus) others(e event) {
+	for _, other := range b.net.buses {
+		if other != b {
+			other.push(e)
+		}
+	}
+}
+
+// Run is a method of live.Bus.
+func (b *Bus) Run(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) error {
+	b.net.mu.Lock()
+	b.running, b.queue, b.wake = true, []event{{lost: true}}, make(chan struct{}, 1)
+	b.wake <- struct{}{}
+	b.net.mu.Unlock()
+	for {
+		select {
+		case <-ctx.Done():
+			b.net.mu.Lock()
+			b.running, b.queue = false, nil
+			b.net.mu.Unlock()
+			return nil
+		case <-b.wake:
+		}
+		b.net.mu.Lock()
+		queue := b.queue
+		b.queue = nil
+		b.net.mu.Unlock()
+		for _, e := range queue {
+			switch {
+			case e.lost:
+				lost()
+			case e.payload != nil:
+				relayed(e.payload)
+			default:
+				changed(e.caseID, e.seq)
+			}
+		}
+	}
+}
