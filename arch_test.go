@@ -21,13 +21,12 @@ var subjects = []string{"cases", "checks", "handoff", "live", "media", "sessions
 
 // drivers stay behind one door each: the folders that may import them.
 var drivers = map[string][]string{
-	"github.com/gofiber/":           {"server"},
-	"github.com/valyala/fasthttp":   {"server"},
-	"github.com/fasthttp/websocket": {"server"},
-	"github.com/skip2/go-qrcode":    {"server"},
-	"github.com/prometheus/":        {"server"},
-	"github.com/redis/go-redis/": {"sessions/sessionredis", "sessions/embeddedredis", "handoff/handoffredis", "live/liveredis",
-		"cmd/symbolon"}, // which opens the one client they share
+	"github.com/gofiber/":            {"server"},
+	"github.com/valyala/fasthttp":    {"server"},
+	"github.com/fasthttp/websocket":  {"server"},
+	"github.com/skip2/go-qrcode":     {"server"},
+	"github.com/prometheus/":         {"server"},
+	"github.com/redis/go-redis/":     {"sessions/sessionredis", "sessions/embeddedredis", "handoff/handoffredis", "live/liveredis"},
 	"github.com/alicebob/miniredis/": {"sessions/embeddedredis"},
 	"go.mongodb.org/":                {"cases/casemongo"},
 	"modernc.org/":                   {"cases/casesqlite"},
