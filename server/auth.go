@@ -94,22 +94,20 @@ func (s *Server) callers(c *fiber.Ctx) ([]principal, error) {
 		return nil, err
 	}
 	var found []principal
-	first := error(sessions.ErrUnknown)
-	for i, cred := range credentials {
+	var last error
+	for _, cred := range credentials {
 		p, err := s.lookup(c.UserContext(), cred)
-		if err == nil {
+		switch {
+		case err == nil:
 			found = append(found, p)
-			continue
-		}
-		if fault.KindOf(err) != fault.Unauthenticated {
+		case fault.KindOf(err) != fault.Unauthenticated:
 			return nil, err // the store does not answer: nobody is signed out by that
-		}
-		if i == 0 || errors.Is(first, sessions.ErrUnknown) {
-			first = err
+		default:
+			last = err
 		}
 	}
 	if len(found) == 0 {
-		return nil, first
+		return nil, last
 	}
 	s.noted(c, found[0])
 	return found, nil

@@ -68,6 +68,15 @@ func long(path string) bool {
 	return strings.HasPrefix(path, "/v1/uploads") || strings.HasPrefix(path, "/v1/media/") || strings.HasSuffix(path, "/live")
 }
 
+// routeOf is the pattern that answered, never the path: what was typed may be anything. It is empty
+// where only the middlewares, which stand at "/", saw the request.
+func routeOf(c *fiber.Ctx) string {
+	if r := c.Route().Path; r != "/" || c.Path() == "/" {
+		return strings.Clone(r)
+	}
+	return ""
+}
+
 func (s *Server) write(c *fiber.Ctx, ev *event, took time.Duration) {
 	status := c.Response().StatusCode()
 	level := slog.LevelInfo
@@ -77,7 +86,7 @@ func (s *Server) write(c *fiber.Ctx, ev *event, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("id", ev.id),
 		slog.String("method", strings.Clone(c.Method())),
-		slog.String("route", strings.Clone(c.Route().Path)), // the pattern: what was typed may be anything
+		slog.String("route", routeOf(c)),
 		slog.Int("status", status),
 		slog.Int("bytes_in", max(c.Request().Header.ContentLength(), 0)),
 		slog.Int("bytes_out", max(c.Response().Header.ContentLength(), len(c.Response().Body()), 0)),

@@ -23,6 +23,7 @@ import (
 	"github.com/symbolon/symbolon/handoff"
 	"github.com/symbolon/symbolon/handoff/handoffredis"
 	"github.com/symbolon/symbolon/live"
+	"github.com/symbolon/symbolon/live/liveredis"
 	"github.com/symbolon/symbolon/media"
 	"github.com/symbolon/symbolon/media/mediafs"
 	"github.com/symbolon/symbolon/seal"
@@ -112,7 +113,7 @@ func Start(t testing.TB, change ...func(*server.Config)) *Server {
 	must(t, err)
 	keys := seal.NewKeyring(seal.NewKey())
 
-	s.Hub, err = live.New(live.Config{Bus: &bus{}, Now: s.Clock.Now})
+	s.Hub, err = live.New(live.Config{Bus: liveredis.New(client), Now: s.Clock.Now})
 	must(t, err)
 	s.Cases, err = cases.New(ctx, cases.Config{
 		Store: store, History: store, Accounts: store, Keys: keys, Now: s.Clock.Now, Log: log,
