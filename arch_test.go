@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,6 +170,57 @@ func TestPackageNamesAreUnique(t *testing.T) {
 			t.Errorf("%s and %s share a name", other, s.folder)
 		}
 		folders[name] = s.folder
+	}
+}
+
+// TestTheContainerGetsEveryPackage compares .dockerignore, which lists what may go in, with what the
+// program is made of.
+func TestTheContainerGetsEveryPackage(t *testing.T) {
+	ignore, err := os.ReadFile(".dockerignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(ignore), "\n")
+	for _, s := range sources(t) {
+		top, _, _ := strings.Cut(s.folder, "/")
+		if !s.test && !slices.Contains(lines, "!"+top) {
+			t.Errorf("%s is part of the program, and .dockerignore lacks !%s", s.file, top)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:\s]+)(#[^)]*)?\)`)
+
+// TestLinksOfTheDocuments finds links of the documents to files that are not there.
+func TestLinksOfTheDocuments(t *testing.T) {
+	pages, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir("docs", func(name string, d os.DirEntry, err error) error {
+		if strings.HasSuffix(name, ".md") {
+			pages = append(pages, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllSubmatch(text, -1) {
+			found++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(m[1]))); err != nil {
+				t.Errorf("%s links to %s, which is not there", page, m[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Fatalf("only %d links were found", found)
 	}
 }
 

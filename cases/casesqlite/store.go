@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -99,9 +100,15 @@ func (s *Store) settle(ctx context.Context, onlyEmpty bool) error {
 	}
 }
 
+// making keeps a second Open of this process from using the file while private has it open: closing
+// a file drops the locks that the whole process holds on it, SQLite's too.
+var making sync.Mutex
+
 // private makes the file, or takes an existing one away from group and others. SQLite gives
 // its side files the same mode.
 func private(path string) error {
+	making.Lock()
+	defer making.Unlock()
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		info, err := os.Stat(path)
