@@ -1,6 +1,7 @@
 package liveredis_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -55,5 +56,32 @@ func TestChurnOverARestart(t *testing.T) {
 			time.Sleep(200 * time.Millisecond) // the length of the failure
 			s.Restart()
 		})
+	})
+}
+
+// A node cannot know what was said while it was not listening.
+func TestALostSubscriptionIsReported(t *testing.T) {
+	redistest.EachServer(t, func(t *testing.T, s *redistest.Server) {
+		ctx, cancel := context.WithCancel(context.Background())
+		lost, done := make(chan struct{}, 100), make(chan error, 1)
+		go func() {
+			done <- liveredis.New(s.Client()).Run(ctx, func(string, int64) {}, func([]byte) {}, func() { lost <- struct{}{} })
+		}()
+		for range 3 {
+			select {
+			case <-lost:
+			case <-time.After(20 * time.Second):
+				t.Fatal("not told")
+			}
+			if len(lost) != 0 {
+				t.Error("told twice")
+			}
+			s.Stop()
+			s.Restart()
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 }

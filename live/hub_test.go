@@ -1,0 +1,544 @@
+package live_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/symbolon/symbolon/live"
+	"github.com/symbolon/symbolon/live/livetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var ctx = context.Background()
+
+// nodes runs f with two hubs over one network, in a bubble with its own clock.
+func nodes(t *testing.T, f func(t *testing.T, net *livetest.Network, a, b *live.Hub)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		net := livetest.NewNetwork()
+		running, stop := context.WithCancel(ctx)
+		defer func() { stop(); synctest.Wait() }()
+		var hubs [2]*live.Hub
+		for i := range hubs {
+			hubs[i] = newHub(t, net.Bus())
+			go hubs[i].Run(running)
+			defer hubs[i].Close()
+		}
+		synctest.Wait()
+		f(t, net, hubs[0], hubs[1])
+	})
+}
+
+func newHub(t *testing.T, bus live.Bus) *live.Hub {
+	t.Helper()
+	h, err := live.New(live.Config{Bus: bus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// take waits until everything has settled and takes what is pending; nothing when not ready.
+func take(l *live.Listener) live.Pending {
+	synctest.Wait()
+	select {
+	case <-l.Ready():
+		return l.Take()
+	default:
+		return live.Pending{}
+	}
+}
+
+func why(l *live.Listener) live.Reason {
+	synctest.Wait()
+	select {
+	case <-l.Done():
+		return l.Why()
+	default:
+		return "open"
+	}
+}
+
+func TestTheFirstTakeAsksForASnapshot(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		a.Seen(ctx, "c", live.Desk)
+		l := a.Join("c", live.Desk)
+		p := take(l)
+		if !p.Snapshot || p.Seq != 0 || p.Presence == nil || *p.Presence != (live.Presence{Desk: true}) {
+			t.Errorf("first: %+v", p)
+		}
+		if p := take(l); p.Snapshot || p.Presence != nil {
+			t.Errorf("second, without a change: %+v", p)
+		}
+	})
+}
+
+func TestManyChangesAreOneSnapshotUnderTheirNewestNumber(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		here, there, other := a.Join("c", live.Desk), b.Join("c", live.Desk), b.Join("d", live.Desk)
+		for _, l := range []*live.Listener{here, there, other} {
+			take(l)
+		}
+		first, err := a.Next(ctx, "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1000 {
+			a.Changed(ctx, "c")
+		}
+		p, q := take(here), take(there)
+		if !p.Snapshot || !q.Snapshot || p.Seq <= first || q.Seq != p.Seq {
+			t.Errorf("here %+v, there %+v, after number %d", p, q, first)
+		}
+		for _, l := range []*live.Listener{here, there, other} {
+			if p := take(l); p.Snapshot {
+				t.Errorf("once more: %+v", p)
+			}
+		}
+	})
+}
+
+func TestListenersHereAreToldBeforeTheBus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, livetest.NewNetwork().Bus()) // and Run does not run
+		l := h.Join("c", live.Desk)
+		take(l)
+		h.Changed(ctx, "c")
+		if p := take(l); !p.Snapshot || p.Seq != 0 {
+			t.Errorf("got %+v", p)
+		}
+		if s := h.Stats(); s.Unpublished != 1 {
+			t.Errorf("stats %+v", s)
+		}
+		h.Close()
+	})
+}
+
+// A number that is pending must not be used once a newer one was handed out: the
+// listener may have sent that.
+func TestAPendingNumberIsNotUsedAfterANewerOne(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		l := a.Join("c", live.Desk)
+		take(l)
+		b.Changed(ctx, "c")
+		synctest.Wait() // a number is pending at l
+		newer, err := a.Next(ctx, "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := take(l); !p.Snapshot || p.Seq != 0 {
+			t.Errorf("got %+v though %d was given", p, newer)
+		}
+	})
+}
+
+func TestProgressKeepsToItsRateAndTheLastOneArrives(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		listeners := []*live.Listener{a.Join("c", live.Desk), b.Join("c", live.Desk)}
+		for _, l := range listeners {
+			take(l)
+		}
+		var got [2][]live.Progress
+		collect := func() {
+			for i, l := range listeners {
+				got[i] = append(got[i], take(l).Progress...)
+			}
+		}
+		for i := range 1000 { // one a millisecond, for a second
+			a.Progress(ctx, "c", live.Progress{Step: "face", SentBytes: int64(i + 1), TotalBytes: 1000})
+			collect()
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(200 * time.Millisecond)
+		collect()
+		for i, g := range got {
+			if len(g) < 10 || len(g) > 12 {
+				t.Errorf("node %d: %d progresses in a second", i, len(g))
+			}
+			if g[0].SentBytes != 1 || g[len(g)-1].SentBytes != 1000 {
+				t.Errorf("node %d: from %d to %d", i, g[0].SentBytes, g[len(g)-1].SentBytes)
+			}
+		}
+		// After a pause the next one is shown at once.
+		a.Progress(ctx, "c", live.Progress{Step: "face", SentBytes: 7})
+		if p := take(listeners[0]).Progress; len(p) != 1 || p[0].SentBytes != 7 {
+			t.Errorf("after a pause: %+v", p)
+		}
+	})
+}
+
+func TestProgressOfAListenerThatDoesNotTakeIsOneAStep(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		l := b.Join("c", live.Desk)
+		take(l)
+		two := 2
+		for range 50 {
+			a.Progress(ctx, "c", live.Progress{Step: "face", SentBytes: 5, TotalBytes: 9})
+			a.Progress(ctx, "c", live.Progress{Step: "clip", Phase: "recording", PromptIndex: &two, Hint: "louder"})
+			time.Sleep(150 * time.Millisecond)
+		}
+		a.Progress(ctx, "c", live.Progress{Step: "clip", SentBytes: 1, TotalBytes: 2})
+		a.Progress(ctx, "c", live.Progress{Step: "face", Phase: "sending"})
+		want := []live.Progress{
+			{Step: "face", Phase: "sending", SentBytes: 5, TotalBytes: 9},
+			{Step: "clip", Phase: "recording", PromptIndex: &two, Hint: "louder", SentBytes: 1, TotalBytes: 2},
+		}
+		if p := take(l).Progress; !reflect.DeepEqual(p, want) {
+			t.Errorf("got %+v, want %+v", p, want)
+		}
+		for i := range 1000 {
+			a.Progress(ctx, "c", live.Progress{Step: fmt.Sprint("made up ", i)})
+		}
+		if p := take(l).Progress; len(p) > 64 {
+			t.Errorf("%d steps at once", len(p))
+		}
+	})
+}
+
+// relays counts what a node sends.
+type relays struct {
+	live.Bus
+	n atomic.Int64
+}
+
+func (r *relays) Relay(ctx context.Context, payload []byte) error {
+	r.n.Add(1)
+	return r.Bus.Relay(ctx, payload)
+}
+
+func TestPresenceFlipsAfter25SecondsOnEveryNode(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		here, there := a.Join("c", live.Desk), b.Join("c", live.Desk)
+		take(here)
+		take(there)
+		a.Seen(ctx, "c", live.Phone)
+		time.Sleep(10 * time.Second)
+		a.Seen(ctx, "c", live.Phone)
+		b.Seen(ctx, "c", live.Desk)
+		both, phone, desk, none := live.Presence{Phone: true, Desk: true}, live.Presence{Phone: true}, live.Presence{Desk: true}, live.Presence{}
+		for _, l := range []*live.Listener{here, there} {
+			if p := take(l).Presence; p == nil || *p != both {
+				t.Errorf("both gave a sign: %+v", p)
+			}
+		}
+		time.Sleep(20 * time.Second)
+		b.Seen(ctx, "c", live.Desk)
+		time.Sleep(5*time.Second - time.Millisecond)
+		for _, l := range []*live.Listener{here, there} {
+			if p := take(l).Presence; p != nil {
+				t.Errorf("too early: %+v", p)
+			}
+		}
+		time.Sleep(2 * time.Millisecond)
+		for i, l := range []*live.Listener{here, there} {
+			if p := take(l).Presence; p == nil || *p != desk {
+				t.Errorf("node %d, the phone is away: %+v", i, p)
+			}
+		}
+		if a.Present("c") != desk || b.Present("c") != desk || a.Present("other") != none {
+			t.Error(a.Present("c"), b.Present("c"), a.Present("other"))
+		}
+		time.Sleep(live.AwayAfter)
+		for _, l := range []*live.Listener{here, there} {
+			if p := take(l).Presence; p == nil || *p != none {
+				t.Errorf("everybody is away: %+v", p)
+			}
+		}
+		a.Seen(ctx, "c", live.Phone)
+		if p := take(there).Presence; p == nil || *p != phone {
+			t.Errorf("the phone is back: %+v", p)
+		}
+		a.Seen(ctx, "c", "stranger")
+	})
+}
+
+func TestSignsOfLifeAreRelayedEvery5Seconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &relays{Bus: livetest.NewNetwork().Bus()}
+		h := newHub(t, bus)
+		running, stop := context.WithCancel(ctx)
+		go h.Run(running)
+		for range 1000 {
+			h.Seen(ctx, "c", live.Phone)
+			time.Sleep(20 * time.Millisecond)
+		}
+		if n := bus.n.Load(); n != 4 {
+			t.Errorf("20 s of signs were relayed %d times", n)
+		}
+		stop()
+		h.Close()
+		synctest.Wait()
+	})
+}
+
+func TestANewerPhoneReplacesTheOlderOnAnyNode(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		desk, elsewhere := a.Join("c", live.Desk), a.Join("d", live.Phone)
+		first := a.Join("c", live.Phone)
+		if w := why(first); w != "open" {
+			t.Fatal(w)
+		}
+		second := a.Join("c", live.Phone)
+		if w := why(first); w != live.Replaced {
+			t.Errorf("first: %s", w)
+		}
+		third := b.Join("c", live.Phone)
+		if w := why(second); w != live.Replaced {
+			t.Errorf("second, on another node: %s", w)
+		}
+		for _, l := range []*live.Listener{desk, elsewhere, third} {
+			if w := why(l); w != "open" {
+				t.Errorf("closed too: %s", w)
+			}
+		}
+		first.Leave()
+		second.Leave()
+		if s := a.Stats(); s.Listeners != 2 || s.Replaced != 2 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+func TestTwoPhonesThatJoinAtOnceLeaveOne(t *testing.T) {
+	for range 20 {
+		nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+			made := make(chan *live.Listener, 2)
+			for _, h := range []*live.Hub{a, b} {
+				go func() { made <- h.Join("c", live.Phone) }()
+			}
+			open := 0
+			for range 2 {
+				if why(<-made) == "open" {
+					open++
+				}
+			}
+			if open != 1 {
+				t.Errorf("%d are left", open)
+			}
+		})
+	}
+}
+
+func TestEndClosesARoleOnEveryNode(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		desk, phone, other := a.Join("c", live.Desk), a.Join("c", live.Phone), a.Join("d", live.Phone)
+		b.End("c", live.Phone)
+		if why(phone) != live.Over || why(desk) != "open" || why(other) != "open" {
+			t.Error(why(phone), why(desk), why(other))
+		}
+		if p := phone.Take(); p.Seq != 0 {
+			t.Errorf("%+v", p)
+		}
+		a.End("c", live.Desk)
+		if why(desk) != live.Over {
+			t.Error(why(desk))
+		}
+	})
+}
+
+func TestACloseEndsAllAndLetsNobodyIn(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		l, other := a.Join("c", live.Desk), b.Join("c", live.Desk)
+		a.Progress(ctx, "c", live.Progress{Step: "face"})
+		a.Seen(ctx, "c", live.Desk)
+		a.Close()
+		a.Close()
+		late := a.Join("c", live.Phone)
+		if why(l) != live.Going || why(late) != live.Going || why(other) != "open" {
+			t.Error(why(l), why(late), why(other))
+		}
+		l.Leave()
+		late.Leave()
+		a.Seen(ctx, "c", live.Desk)
+		a.Progress(ctx, "c", live.Progress{Step: "face"})
+		a.End("c", live.Phone)
+		if s := a.Stats(); s.Listeners != 0 || s.Cases != 0 {
+			t.Errorf("%+v", s)
+		}
+		take(other)
+		a.Changed(ctx, "c")
+		if p := take(other); !p.Snapshot {
+			t.Error("a closed hub no longer tells the others")
+		}
+	})
+}
+
+func TestNothingIsLeftOfAQuietCase(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		for i := range 100 {
+			id := fmt.Sprint("case", i)
+			l := a.Join(id, live.Phone)
+			a.Seen(ctx, id, live.Phone)
+			a.Progress(ctx, id, live.Progress{Step: "face"})
+			a.Changed(ctx, id)
+			l.Leave()
+			l.Leave()
+		}
+		synctest.Wait()
+		if s := b.Stats(); s.Cases != 100 {
+			t.Errorf("the other node knows of %d present phones", s.Cases)
+		}
+		time.Sleep(live.AwayAfter + time.Second)
+		for _, h := range []*live.Hub{a, b} {
+			if s := h.Stats(); s.Cases != 0 || s.Listeners != 0 || s.Unpublished != 0 {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
+}
+
+func TestAFailingBusIsTriedAgain(t *testing.T) {
+	nodes(t, func(t *testing.T, net *livetest.Network, a, b *live.Hub) {
+		here, there := a.Join("c", live.Desk), b.Join("c", live.Desk)
+		take(here)
+		take(there)
+		before, err := a.Next(ctx, "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		net.Down()
+		a.Changed(ctx, "c")
+		p := take(here)
+		if !p.Snapshot {
+			t.Fatal("a listener here was not told")
+		}
+		own, err := a.Next(ctx, "c")
+		again, err2 := a.Next(ctx, "c")
+		if err != nil || err2 != nil || own <= before || again <= own {
+			t.Errorf("numbers while the bus is away: %d, %d, %d (%v, %v)", before, own, again, err, err2)
+		}
+		time.Sleep(time.Minute)
+		if p := take(there); p.Snapshot {
+			t.Error("told through a network that is down")
+		}
+		if s := a.Stats(); s.BusErrors < 5 || s.BusErrors > 50 || s.Unpublished != 1 {
+			t.Errorf("a minute without the bus: %+v", s)
+		}
+		net.Up() // and everybody reads again
+		if p := take(there); !p.Snapshot {
+			t.Error("not told that something may be lost")
+		}
+		time.Sleep(10 * time.Second)
+		if p := take(there); !p.Snapshot || p.Seq <= again {
+			t.Errorf("the change never came: %+v", p)
+		}
+		if s := a.Stats(); s.Unpublished != 0 {
+			t.Errorf("%+v", s)
+		}
+		if n, err := a.Next(ctx, "c"); err != nil || n <= again {
+			t.Errorf("the number went back: %d after %d (%v)", n, again, err)
+		}
+	})
+}
+
+// The bus forgot its numbers and its clock is slow: numbers still grow.
+func TestNumbersGrowOverABusThatForgets(t *testing.T) {
+	nodes(t, func(t *testing.T, net *livetest.Network, a, b *live.Hub) {
+		l := a.Join("c", live.Desk)
+		take(l)
+		last := int64(0)
+		for range 5000 { // runs ahead of the bus's clock, which stands still here
+			n, err := a.Next(ctx, "c")
+			if err != nil || n <= last {
+				t.Fatalf("%d after %d (%v)", n, last, err)
+			}
+			last = n
+		}
+		net.Down()
+		net.Up()
+		take(l)
+		if n, err := a.Next(ctx, "c"); err != nil || n <= last {
+			t.Errorf("%d after %d (%v)", n, last, err)
+		}
+		b.Changed(ctx, "c") // b has no listener, so it knows no floor: its number is small
+		p := take(l)
+		if !p.Snapshot || p.Seq != 0 && p.Seq <= last {
+			t.Errorf("%+v after %d", p, last)
+		}
+	})
+}
+
+func TestTooManyUnpublishedChangesBecomeOneForAll(t *testing.T) {
+	nodes(t, func(t *testing.T, net *livetest.Network, a, b *live.Hub) {
+		l := b.Join("never changed", live.Desk)
+		take(l)
+		net.Down()
+		for i := range 30_000 {
+			a.Changed(ctx, fmt.Sprint("case", i))
+		}
+		synctest.Wait()
+		if s := a.Stats(); s.Unpublished > 10_001 {
+			t.Errorf("holds %d", s.Unpublished)
+		}
+		net.Up()
+		take(l) // for the loss
+		losses := b.Stats().Losses
+		time.Sleep(10 * time.Second)
+		if p := take(l); !p.Snapshot || b.Stats().Losses != losses+1 {
+			t.Errorf("%+v, %+v", p, b.Stats())
+		}
+		a.Changed(ctx, "never changed")
+		if p := take(l); !p.Snapshot || p.Seq == 0 {
+			t.Errorf("single changes do not travel any more: %+v", p)
+		}
+	})
+}
+
+func TestRunPublishesWhatWaitsBeforeItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := livetest.NewNetwork()
+		a, b := newHub(t, net.Bus()), newHub(t, net.Bus())
+		running, stop := context.WithCancel(ctx)
+		go b.Run(running)
+		l := b.Join("c", live.Desk)
+		take(l)
+		a.Changed(ctx, "c")
+		over, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := a.Run(over); err != nil {
+			t.Error(err)
+		}
+		if p := take(l); !p.Snapshot {
+			t.Error("the last change was lost")
+		}
+		stop()
+		b.Close()
+		synctest.Wait()
+	})
+}
+
+func TestNextEndsWithItsContext(t *testing.T) {
+	h := newHub(t, livetest.NewNetwork().Bus())
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if n, err := h.Next(gone, "c"); err == nil {
+		t.Errorf("got %d", n)
+	}
+	if _, err := live.New(live.Config{}); err == nil {
+		t.Error("a hub without a bus")
+	}
+}
+
+func TestForeignMessagesAreIgnored(t *testing.T) {
+	nodes(t, func(t *testing.T, net *livetest.Network, a, b *live.Hub) {
+		l := a.Join("c", live.Phone)
+		take(l)
+		bus := net.Bus()
+		for _, m := range []string{"", "x", "{}", `{"k":"join","c":"c","t":"zzz"}`, `{"k":"progress","c":"c"}`, `{"k":"seen","c":"c","r":"x"}`, `{"k":"new in the next version","c":"c"}`} {
+			if err := bus.Relay(ctx, []byte(m)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p := take(l); p.Snapshot || p.Presence != nil || p.Progress != nil || why(l) != "open" {
+			t.Errorf("%+v, %s", p, why(l))
+		}
+	})
+}
