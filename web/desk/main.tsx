@@ -1,8 +1,10 @@
 import { render } from "preact";
 import "../shared/tokens.css";
 import "../shared/base.css";
-import { Sprite } from "../shared/icons";
-import { startLanguage, t } from "../shared/i18n";
+import "./desk.css";
+import { startLanguage } from "../shared/i18n";
+import { App } from "./app";
 
 startLanguage();
-render(<><Sprite /><main id="main"><h1>{t("title.verification")}</h1></main></>, document.getElementById("app") as HTMLElement);
+const root = document.getElementById("app");
+if (root) render(<App />, root);

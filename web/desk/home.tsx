@@ -1,0 +1,145 @@
+// Home: where an account lands, and the overview of the levels.
+import { Button, Callout, Skeleton } from "../shared/components";
+import { megabytes, t, tn, type Key } from "../shared/i18n";
+import { estimate } from "../shared/estimate";
+import { Heading } from "../shared/page";
+import { go } from "../shared/router";
+import { Token } from "../shared/token";
+import type { Case, Level, Operator } from "../shared/types";
+import { useAction } from "./action";
+import { useDesk } from "./desk";
+import { Frame, To, Verify } from "./frame";
+import { keptText, levelWord, maskEmail, minutesOf, offered, stepsOf, tokenOf, waitingText } from "./words";
+
+export function Home() {
+  const { me, case: c, operator } = useDesk();
+  const level = c?.level ?? 0;
+  const state = c ? levelToAct(c) ?? c.levels.filter((l) => l.state !== "locked").pop() : undefined;
+  return (
+    <Frame>
+      <main id="main" tabIndex={-1} class="home">
+        <Heading screen="home" title={t("home.title")}>{t("home.title")}</Heading>
+        <p class="lead">{t("home.lead", { email: maskEmail(me?.account.email ?? ""), operator: operator.name })}</p>
+        <To place="/identity" class="home-row" test="home-identity">
+          <Token state={state ? tokenOf(state) : "locked"} size="l" />
+          <span class="home-row-text">
+            <strong>{t("menu.identity")}</strong>
+            <span class="soft">{level > 0 ? t("level.reached", { n: level }) : t("level.none")}</span>
+          </span>
+          <span class="home-row-go">{t("home.open")}</span>
+        </To>
+      </main>
+    </Frame>
+  );
+}
+
+/** The level that waits for the applicant, if one does. */
+export function levelToAct(c: Case): Level | undefined {
+  return c.levels.find((l) => l.state === "resubmit") ?? c.levels.find((l) => l.state === "open" && offered(c, l.level));
+}
+
+function LevelAction({ level, first }: { level: Level; first: boolean }) {
+  const kind = first ? "primary" : "plain";
+  const words: Key = level.state === "resubmit" ? "resubmit.do" : level.level === 1 ? "overview.start" : "overview.go_on";
+  return (
+    <Button kind={kind} test={`level-${level.level}-go`} onClick={() => go(`/identity/${level.level}`)}>
+      {level.state === "resubmit" ? t("resubmit.do") : t(words, { level: t("level.name", { n: level.level }) })}
+    </Button>
+  );
+}
+
+function LevelRow({ c, level, act, operator }: { c: Case | null; level: Level; act: boolean; operator: Operator }) {
+  const here = c ? offered(c, level.level) : level.level < 3;
+  const asks = c ? stepsOf(c, level.level) : [];
+  const cost: string[] = [];
+  if (here && (level.state === "open" || level.state === "locked" || level.state === "resubmit")) {
+    cost.push(t("overview.minutes", { n: c ? minutesOf(c, level.level) : level.level === 1 ? 3 : 2 }));
+    const { bytes } = estimate(asks);
+    if (bytes > 0) cost.push(t("overview.size", { mb: megabytes(bytes) }));
+  }
+  const waits = level.state === "in_review" || level.state === "submitted" || level.state === "checking";
+  return (
+    <li class={here ? "level-row" : "level-row not-here"} data-test={`level-${level.level}`} data-state={level.state}>
+      <Token state={tokenOf(level)} size="l" />
+      <div class="level-row-body">
+        <h2>{t(`level.${level.level as 1 | 2 | 3}.title`)}</h2>
+        <p class="level-state">
+          <strong>{here ? levelWord(level) : t("level.not_offered")}</strong>
+          {cost.length ? <span class="soft"> · {cost.join(" · ")}</span> : null}
+        </p>
+        <p class="soft">{level.state === "in_review" ? waitingText(operator) : t(`level.${level.level as 1 | 2 | 3}.asks`)}</p>
+        {act ? <div class="level-row-action"><LevelAction level={level} first /></div> : null}
+        {!act && waits ? <p><To place={`/identity/${level.level}`}>{t("overview.see")}</To></p> : null}
+      </div>
+    </li>
+  );
+}
+
+const unbegun: Level[] = [
+  { level: 1, state: "open", reasons: [] },
+  { level: 2, state: "locked", reasons: [] },
+  { level: 3, state: "locked", reasons: [] },
+];
+
+/** Where one stands, and the one thing to do next. */
+export function Overview() {
+  const { case: c, operator, begin, me } = useDesk();
+  const start = useAction();
+  if (c === undefined) return <Loading level={0} />;
+  const act = c ? levelToAct(c) : undefined;
+  const staff = (me?.account.roles.length ?? 0) > 0;
+  const questions = ["what", "why", "how", "who", "long"] as const;
+  const total = c ? c.levels.filter((l) => offered(c, l.level)).reduce((n, l) => n + minutesOf(c, l.level), 0) : 5;
+  return (
+    <Verify level={0}>
+      <Heading screen="overview" title={t("overview.title")}>{t("menu.identity")}</Heading>
+      <p class="lead">{c?.state === "approved" && !act ? t("overview.done") : t("prepare", { min: total })}</p>
+      {staff ? <Callout tone="plain"><p>{t("problem.staff_has_no_case")}</p></Callout> : null}
+      <ol class="level-rows">
+        {(c?.levels ?? unbegun).map((l) => (
+          <LevelRow key={l.level} c={c} level={l} act={act?.level === l.level} operator={operator} />
+        ))}
+      </ol>
+      {c === null && !staff ? (
+        <div class="actions">
+          <Button kind="primary" test="level-1-go" busy={start.busy} onClick={() => start.run(async () => { await begin(); go("/identity/1"); })}>
+            {t("overview.start", { level: t("level.name", { n: 1 }) })}
+          </Button>
+          {start.text ? <p class="hint error" role="alert">{start.text}</p> : null}
+        </div>
+      ) : null}
+      <section class="part">
+        <h2>{t("need.title")}</h2>
+        <ul class="dots">
+          <li>{t("need.document")}</li>
+          <li>{t("need.phone")}</li>
+          <li>{t("need.light")}</li>
+        </ul>
+      </section>
+      <section class="part">
+        <h2>{t("faq.title")}</h2>
+        {questions.map((q) => (
+          <details key={q} class="faq">
+            <summary>{t(`faq.${q}.q`)}</summary>
+            <p>{q === "why" ? t("why", { operator: operator.name }) : q === "long" ? keptText(operator) : t(`faq.${q}.a`, { operator: operator.name })}</p>
+          </details>
+        ))}
+      </section>
+    </Verify>
+  );
+}
+
+/** The shape of a page while the case is read. */
+export function Loading({ level }: { level: number }) {
+  return (
+    <Verify level={level}>
+      <Heading screen="loading" title={t("menu.identity")}>{t("menu.identity")}</Heading>
+      <Skeleton lines={5} slow={<><p>{t("wait.slow")}</p><Button onClick={() => location.reload()}>{t("wait.reload")}</Button></>} />
+    </Verify>
+  );
+}
+
+/** "3 steps", for lists of what is left. */
+export function stepsLeft(n: number): string {
+  return tn("steps.left", n);
+}

@@ -1,0 +1,90 @@
+// The door: sign in and sign up.
+import { useState } from "preact/hooks";
+import { api, Problem } from "../shared/api";
+import { Button, Callout, Field, fieldId } from "../shared/components";
+import { t } from "../shared/i18n";
+import { Heading } from "../shared/page";
+import { fieldText } from "../shared/problems";
+import { go } from "../shared/router";
+import { Token } from "../shared/token";
+import { useAction } from "./action";
+import { useDesk } from "./desk";
+import { Frame, To } from "./frame";
+
+const MIN_PASSWORD = 10;
+
+/** Sign in, or sign up where `create`. Both have the same two fields and one way on. */
+export function Sign({ create }: { create: boolean }) {
+  const { operator, signedIn, sessionEnded } = useDesk();
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const [shown, setShown] = useState(false);
+  const [missing, setMissing] = useState<Record<string, string>>({});
+  const send = useAction();
+  const name = create ? "signup" : "signin";
+
+  const problem = send.error instanceof Problem ? send.error : undefined;
+  const taken = problem?.code === "account_exists";
+  const fields: Record<string, string> = { ...missing };
+  for (const e of problem?.errors ?? []) fields[e.field] = fieldText(e.code, e.detail);
+  const general = send.text && !problem?.errors.length ? send.text : "";
+
+  const submit = () => {
+    const bad: Record<string, string> = {};
+    if (!/^\S+@\S+\.\S+$/.test(email.trim())) bad.email = fieldText(email.trim() ? "email_invalid" : "required", "");
+    if (!password) bad.password = fieldText("required", "");
+    else if (create && [...password].length < MIN_PASSWORD) bad.password = fieldText("password_too_short", "");
+    setMissing(bad);
+    send.clear();
+    const first = bad.email ? "email" : bad.password ? "password" : undefined;
+    if (first) {
+      document.getElementById(fieldId(first))?.focus();
+      return;
+    }
+    send.run(async () => {
+      if (create) await api.signUp(email.trim(), password);
+      await api.signIn(email.trim(), password);
+      await signedIn();
+      go("/", true);
+    });
+  };
+  const fix = (field: string) => {
+    if (missing[field]) setMissing((m) => ({ ...m, [field]: "" }));
+    if (send.error !== undefined) send.clear();
+  };
+
+  return (
+    <Frame>
+      <main id="main" tabIndex={-1} class="door">
+        <Token size="l" />
+        <Heading screen={name} title={t(create ? "signup.title" : "signin.title")}>{t(create ? "signup.title" : "signin.title")}</Heading>
+        <p class="lead">{sessionEnded && !create ? t("signin.ended") : t("signin.to", { operator: operator.name })}</p>
+        <form class="form" noValidate onSubmit={(e) => { e.preventDefault(); if (!send.busy) submit(); }}>
+          <Field name="email" label={t("signin.email")} error={fields.email}>
+            {(p) => (
+              <input {...p} data-test={`${name}-email`} type="email" name="email" autocomplete="username" autocapitalize="off" spellcheck={false} maxLength={254} value={email}
+                onInput={(e) => { setEmail(e.currentTarget.value); fix("email"); }} />
+            )}
+          </Field>
+          <Field name="password" label={t("signin.password")} help={create ? t("signup.password_help", { n: MIN_PASSWORD }) : undefined} error={fields.password}>
+            {(p) => (
+              <input {...p} data-test={`${name}-password`} type={(shown ? "text" : "password") as "password"} name="password" autocomplete={create ? "new-password" : "current-password"} maxLength={256} value={password}
+                onInput={(e) => { setPassword(e.currentTarget.value); fix("password"); }} />
+            )}
+          </Field>
+          <label class="choice small">
+            <input type="checkbox" checked={shown} data-test={`${name}-show`} onChange={(e) => setShown(e.currentTarget.checked)} />
+            <span>{t("signin.show")}</span>
+          </label>
+          <div class="message-space">
+            {general ? <Callout tone={taken ? "warn" : "bad"} alert test={`${name}-error`}><p>{general}</p></Callout> : null}
+          </div>
+          <Button kind="primary" type="submit" wide busy={send.busy} test={`${name}-submit`}>{t("continue")}</Button>
+        </form>
+        <p class="door-other">
+          {t(create ? "signup.have" : "signin.new")} <To place={create ? "/signin" : "/signup"} test={create ? "to-signin" : "to-signup"}>{t(create ? "signin.title" : "signup.title")}</To>
+        </p>
+      </main>
+    </Frame>
+  );
+}
