@@ -51,7 +51,14 @@ func newDatabase(t *testing.T) string {
 	})
 	base, query, _ := strings.Cut(uri, "?")
 	scheme, hosts, _ := strings.Cut(base, "://")
-	hosts, _, _ = strings.Cut(hosts, "/")
+	hosts, login, _ := strings.Cut(hosts, "/")
+	if strings.Contains(hosts, "@") && !strings.Contains(query, "authSource=") {
+		// Where the user is known is, unless said, the database of the address, which changes here.
+		if login == "" {
+			login = "admin"
+		}
+		query += "&authSource=" + login
+	}
 	return scheme + "://" + hosts + "/" + name + "?" + query
 }
 
@@ -110,6 +117,17 @@ func TestSchemaChanges(t *testing.T) {
 	} {
 		if err == nil || !strings.Contains(err.Error(), "written by a newer symbolon") {
 			t.Errorf("%s a newer store: got %v", name, err)
+		}
+	}
+}
+
+func TestTheAddressNamesTheDatabase(t *testing.T) {
+	for uri, want := range map[string]string{
+		"mongodb://a.example": "symbolon", "mongodb://a.example/": "symbolon", "mongodb://a.example/?": "symbolon",
+		"mongodb://a.example,b.example:27018/kyc?replicaSet=r": "kyc", "mongodb://u:p@a.example/kyc?&authSource=admin": "kyc",
+	} {
+		if got, err := casemongo.DatabaseOf(uri); err != nil || got != want {
+			t.Errorf("%s: got %q, %v; want %q", uri, got, err, want)
 		}
 	}
 }
