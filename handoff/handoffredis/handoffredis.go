@@ -430,7 +430,7 @@ func fromFields(id string, f map[string]string) (handoff.Record, error) {
 			r.OpenedUntil[picture] = when(name)
 		}
 	}
-	for i := range min(number("alerts"), handoff.MaxAlerts) {
+	for i := range number("alerts") {
 		r.Alerts = append(r.Alerts, bytes(alertPrefix+strconv.FormatInt(i, 10)))
 	}
 	if len(bad) > 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
@@ -171,7 +172,15 @@ func TestEveryKeyHasAnEnd(t *testing.T) {
 func TestRedisThatDoesNotAnswer(t *testing.T) {
 	redistest.EachServer(t, func(t *testing.T, s *redistest.Server) {
 		ctx := t.Context()
-		w := handofftest.NewWorld(t, handoffredis.New(s.Client()))
+		o, err := redis.ParseURL(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.MaxRetries = -1 // the client's own tries only take time here
+		o.DialerRetries = 1
+		client := redis.NewClient(o)
+		t.Cleanup(func() { _ = client.Close() })
+		w := handofftest.NewWorld(t, handoffredis.New(client))
 		h := w.MustClaim(w.MustOffer(handofftest.Request()))
 		s.Stop()
 		for name, call := range map[string]func() error{
@@ -195,6 +204,10 @@ func TestRedisThatDoesNotAnswer(t *testing.T) {
 			}
 		}
 		s.Restart()
+		// The client probes a server that was away about once a second.
+		for end := time.Now().Add(10 * time.Second); w.Store.Ping(ctx) != nil && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
 		if _, err := w.Get(ctx, h.ID); !errors.Is(err, handoff.ErrUnknown) {
 			t.Errorf("after it came back empty: %v", err)
 		}

@@ -499,9 +499,12 @@ func noNumbers(w *World) {
 	w.MustMatch(w.is(h.ID, handoff.Claimed))
 }
 
-func (w *World) lock() {
+// lock locks a handoff of the case.
+func (w *World) lock(caseID string) {
 	w.Helper()
-	h := w.MustClaim(w.MustOffer(Request()))
+	r := Request()
+	r.CaseID = caseID
+	h := w.MustClaim(w.MustOffer(r))
 	for range handoff.MaxWrong {
 		now := w.is(h.ID, handoff.Claimed)
 		if _, err := w.Match(w.Context(), h.ID, wrong(now.Number)); err == nil {
@@ -513,15 +516,23 @@ func (w *World) lock() {
 
 func lockPause(w *World) {
 	ctx := w.Context()
-	w.lock()
+	for range handoff.MaxLocks {
+		w.lock("case_3")
+	}
+	three := Request()
+	three.CaseID = "case_3"
+	_, err := w.Offer(ctx, three)
+	w.fails(handoff.ErrPaused, err)
+
+	w.lock("case_1")
 	w.Pass(handoff.LockWindow)
-	w.lock()
+	w.lock("case_1")
 	w.Pass(time.Minute)
-	w.lock() // the third, but the first is more than an hour ago
+	w.lock("case_1") // the third, but the first is more than an hour ago
 	w.Pass(time.Minute)
-	w.lock()
+	w.lock("case_1")
 	w.Pass(time.Minute)
-	_, err := w.Offer(ctx, Request())
+	_, err = w.Offer(ctx, Request())
 	w.fails(handoff.ErrPaused, err)
 	var e *fault.Error
 	if !errors.As(err, &e) || e.RetryAfter != handoff.LockPause-time.Minute {
@@ -779,12 +790,12 @@ func keptAlive(w *World) {
 	if n := w.takeChanged(); n != 59 {
 		w.Errorf("a phone that was away and is back is told %d times", n)
 	}
-	w.Pass(5 * time.Second)
+	w.Pass(15 * time.Second)
 	if err := w.Seen(ctx, h.ID); err != nil || w.takeChanged() != 0 {
 		w.Errorf("a phone that was not away: %v", err)
 	}
 	w.is(h.ID, handoff.Active)
-	w.Pass(55 * time.Second)
+	w.Pass(45 * time.Second)
 	w.sweep()
 	w.is(h.ID, handoff.Expired)
 	if err := w.Seen(ctx, h.ID); err != nil {
