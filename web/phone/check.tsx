@@ -104,7 +104,7 @@ function Picture({ take, step }: { take: Take | null; step: CaptureStep }) {
   /** Keeps the picture from being lost out of view. */
   const settle = (next: View): void => {
     const picture = bitmap.current;
-    if (!picture) return;
+    if (!picture || !canvas.current) return;
     const { width, height } = size();
     const whole = Math.min(width / picture.width, height / picture.height);
     const scale = Math.min(Math.max(next.scale, whole), Math.max(whole * 8, 2));
@@ -119,7 +119,7 @@ function Picture({ take, step }: { take: Take | null; step: CaptureStep }) {
   };
   const fit = (near: boolean): void => {
     const picture = bitmap.current;
-    if (!picture) return;
+    if (!picture || !canvas.current) return;
     const { width, height } = size();
     const part: Box = take?.focus ?? { x: 0, y: 0, width: 1, height: 1 };
     const around = 1.04;

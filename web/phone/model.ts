@@ -817,8 +817,9 @@ async function patiently<T>(work: () => Promise<T>, signal: AbortSignal): Promis
   }
 }
 
-/** Vibrates where there is a motor and the person has not asked for calm. */
+/** Vibrates where there is a motor, once the page was touched, unless the person asked for calm. */
 export function vibrate(pattern: number | number[]): void {
+  if (navigator.userActivation?.hasBeenActive === false) return;
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) navigator.vibrate?.(pattern);
 }
 

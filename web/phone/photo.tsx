@@ -114,7 +114,7 @@ export function PhotoScreen({ phone, step }: { phone: Phone; step: CaptureStep }
         () => (stage.current && frame.current ? widened(framed(stage.current, frame.current, opened.video)) : null),
         (measures, now) => {
           const found = hintFor(measures);
-          if (found === "closer" || measures.motion > 20) armed = true;
+          if (found === "closer" || measures.motion > 8) armed = true;
           const next = clock.feed(found, now);
           if (next !== shown) {
             shown = next;

@@ -237,7 +237,15 @@ export function Denied({ phone }: { phone: Phone }) {
         </>
       }
     >
-      <Heading screen="denied">{t("deny.then")}</Heading>
+      <Heading screen="denied">
+        {t("deny.then")
+          .match(/[^。.]+[。.]?/g)
+          ?.map((sentence) => (
+            <span key={sentence} class="sentence">
+              {sentence}{" "}
+            </span>
+          ))}
+      </Heading>
     </Page>
   );
 }
@@ -270,9 +278,10 @@ export function Plan({ phone }: { phone: Phone }) {
         ))}
       </ol>
       <p>{t("prepare", { min: Math.max(1, left.length * minutesAPhoto) })}</p>
-      <p class="soft">
-        {t("phone.plan.data", { mb: Math.ceil((left.length * bytesAPhoto) / 1_000_000) })} {t("phone.plan.private", { operator: operatorName(phone) })}
-      </p>
+      <div class="soft">
+        <p>{t("phone.plan.data", { mb: Math.ceil((left.length * bytesAPhoto) / 1_000_000) })}</p>
+        <p>{t("phone.plan.private", { operator: operatorName(phone) })}</p>
+      </div>
     </Page>
   );
 }
@@ -457,8 +466,8 @@ export function Stopped({ phone, end }: { phone: Phone; end: End }) {
           <Button kind="primary" wide test="here" onClick={() => location.reload()}>
             {t("phone.end.elsewhere.here")}
           </Button>
-        ) : end === "reported" || end === "locked" ? null : (
-          <Button kind={end === "cancelled" ? "quiet" : "primary"} wide test="enter-code" onClick={() => phone.another()}>
+        ) : (
+          <Button kind={end === "cancelled" || end === "reported" || end === "locked" ? "quiet" : "primary"} wide test="enter-code" onClick={() => phone.another()}>
             {t("phone.enter.go")}
           </Button>
         )

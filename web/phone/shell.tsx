@@ -29,13 +29,15 @@ export function Page({ phone, children, actions, plain }: PageProps) {
   return (
     <div class="phone">
       <SkipLink />
-      <header class="phone-top">
-        <Token size="m" />
-        <span class="phone-operator">{operatorName(phone)}</span>
-        <LanguageToggle />
-        {plain ? null : <More phone={phone} />}
+      <header>
+        <div class="phone-top">
+          <Token size="m" />
+          <span class="phone-operator">{operatorName(phone)}</span>
+          <LanguageToggle />
+          {plain ? null : <More phone={phone} />}
+        </div>
+        {phone.offline ? <OfflineBar phone={phone} /> : null}
       </header>
-      {phone.offline ? <OfflineBar phone={phone} /> : null}
       <main id="main" class="phone-main" tabIndex={-1}>
         {children}
         <ProblemLine phone={phone} />

@@ -19,7 +19,7 @@ export interface Measures {
   glare: number;
   /** Variance of the Laplacian: fine detail. */
   detail: number;
-  /** Mean difference from the picture before, 0–255; 0 for the first one. */
+  /** Mean difference from the picture before, 0–255, without what changed everywhere alike; 0 for the first one. */
   motion: number;
   /** How many of the four edges of a document lie near the frame's. */
   sides: number;
@@ -35,7 +35,7 @@ const limits = {
   dark: 55,
   glare: 0.012,
   detail: 60,
-  motion: 7,
+  motion: 2.2,
   sides: 3,
   /** A pixel counts as washed out from here. */
   white: 250,
@@ -82,10 +82,7 @@ function light({ data }: Gray): number {
   return sum / data.length;
 }
 
-/**
- * Reflections are patches: a cell counts when nearly all of it is washed out and it differs from
- * its surroundings, so that white paper, evenly bright, is not glare.
- */
+/** Reflections are patches: a cell of the picture counts when nearly all of it is washed out. */
 function glare({ data, width, height }: Gray): number {
   const cell = 8;
   const columns = Math.floor(width / cell);
@@ -103,8 +100,8 @@ function glare({ data, width, height }: Gray): number {
     }
   }
   const share = burnt / (columns * rows);
-  // Most of the picture white is a page or an overexposed wall, which the light tells better.
-  return share > 0.6 ? 0 : share;
+  // A reflection is a spot. White on more than a fifth of the picture is white paper or a pale card.
+  return share > 0.2 ? 0 : share;
 }
 
 function detail({ data, width, height }: Gray): number {
@@ -130,8 +127,7 @@ function motion(now: Gray, before?: Gray): number {
   if (before === undefined || before.data.length !== now.data.length) return 0;
   // Means of cells, so that sensor noise in the dark does not look like movement.
   const cell = 6;
-  let total = 0;
-  let cells = 0;
+  const changes: number[] = [];
   for (let y = 0; y + cell <= now.height; y += cell) {
     for (let x = 0; x + cell <= now.width; x += cell) {
       let difference = 0;
@@ -139,11 +135,13 @@ function motion(now: Gray, before?: Gray): number {
         const row = (y + v) * now.width + x;
         for (let u = 0; u < cell; u++) difference += now.data[row + u]! - before.data[row + u]!;
       }
-      total += Math.abs(difference) / (cell * cell);
-      cells++;
+      changes.push(difference / (cell * cell));
     }
   }
-  return cells === 0 ? 0 : total / cells;
+  if (changes.length === 0) return 0;
+  // What changes everywhere alike is the camera's exposure, not movement.
+  const all = changes.reduce((sum, change) => sum + change, 0) / changes.length;
+  return changes.reduce((sum, change) => sum + Math.abs(change - all), 0) / changes.length;
 }
 
 /**

@@ -105,7 +105,8 @@ export async function uploadPhoto(job: Job): Promise<Uploaded> {
       if (verdict === "stop" || (verdict === "afresh" && ++afresh > 2)) throw new UploadError(code || "unknown", status);
       if (verdict === "afresh") url = undefined;
       if (stored > before) attempt = 0;
-      job.onMoving?.(false);
+      // One broken connection is mended before anybody needs to know.
+      if (attempt > 0 || !navigator.onLine) job.onMoving?.(false);
       if (verdict === "again" && status !== 409) await pause(Math.max(wait, backOff(attempt)), job.signal);
       else await pause(300, job.signal);
     }
