@@ -19,9 +19,7 @@ func (s *Server) routes() {
 	s.caseRoutes(v1)    // /cases and its levels, steps, events
 	s.handoffRoutes(v1) // /cases/…/handoffs, /handoffs
 	s.captureRoutes(v1) // /capture
-	if u, ok := any(s).(interface{ uploadRoutes(fiber.Router) }); ok {
-		u.uploadRoutes(v1) // /uploads, /media
-	}
+	s.uploadRoutes(v1)  // /uploads, /media
 	if l, ok := any(s).(interface{ liveRoutes(fiber.Router) }); ok {
 		l.liveRoutes(v1) // …/live, …/progress
 	}

@@ -2,8 +2,11 @@ package servertest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"io"
 	"net/http"
 	"strings"
@@ -267,4 +270,35 @@ func (c *Client) Phone() (phone *Client, handoffID string) {
 	number := c.Do("GET", "/v1/handoffs/"+offer.String("id"), nil).Want(c.t, 200).String("match.number")
 	phone.Do("POST", "/v1/capture/match", map[string]any{"number": number}).Want(c.t, 200)
 	return phone, offer.String("id")
+}
+
+// Photo is a JPEG that a step takes: a plain picture, different for each seed.
+func Photo(seed uint8) []byte {
+	m := image.NewGray(image.Rect(0, 0, 900, 600))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(i/97) ^ seed
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, nil); err != nil {
+		panic(err) // into a Buffer, of a picture in memory
+	}
+	return b.Bytes()
+}
+
+// Send uploads bytes as a take of a step, whole, and returns the upload's id.
+func (c *Client) Send(step string, photo []byte) string {
+	c.t.Helper()
+	b64 := base64.StdEncoding.EncodeToString
+	a := c.Do("POST", "/v1/uploads", photo, "Content-Type", "application/offset+octet-stream", "Tus-Resumable", "1.0.0",
+		"Upload-Length", fmt.Sprint(len(photo)),
+		"Upload-Metadata", "case "+b64([]byte(c.CaseID))+",step "+b64([]byte(step))+",filetype "+b64([]byte("image/jpeg"))).Want(c.t, 201)
+	return strings.TrimPrefix(a.Header.Get("Location"), "/v1/uploads/")
+}
+
+// Keep uploads a photo for a step and accepts it.
+func (c *Client) Keep(step string, seed uint8) (uploadID string) {
+	c.t.Helper()
+	uploadID = c.Send(step, Photo(seed))
+	c.Do("POST", c.Path("/steps/"+step+"/accept"), map[string]any{"upload_id": uploadID}).Want(c.t, 200)
+	return uploadID
 }
