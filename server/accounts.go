@@ -156,15 +156,16 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 // signOut ends the browser's session. A cookie that stands for none is taken away all the same.
 func (s *Server) signOut(c *fiber.Ctx) error {
 	p, err := s.caller(c, applicant)
-	token := s.cookie(c, sessions.Desk)
-	bearer := len(c.Request().Header.Peek(fiber.HeaderAuthorization)) > 0
-	if err != nil && (bearer || token == "" || !errors.Is(err, sessions.ErrUnknown)) {
-		return err
-	}
-	if err == nil && !p.byCookie { // a bearer token ends by its own call
+	stale := s.cookie(c, sessions.Desk) != "" && len(c.Request().Header.Peek(fiber.HeaderAuthorization)) == 0
+	switch {
+	case err == nil && !p.byCookie: // a bearer token ends by its own call
 		return sessions.ErrUnknown
+	case err == nil:
+		err = s.endSession(c, p.token)
+	case stale && errors.Is(err, sessions.ErrUnknown):
+		err = s.sameSite(c)
 	}
-	if err := s.endSession(c, token); err != nil {
+	if err != nil {
 		return err
 	}
 	c.Set(fiber.HeaderSetCookie, s.newCookie(c, sessions.Desk, "", 0))

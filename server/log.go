@@ -32,25 +32,16 @@ func eventOf(c *fiber.Ctx) *event {
 }
 
 // logged is the outermost middleware. It gives the request a context that ends with the
-// server (and, unless the call moves evidence, after requestFor), answers errors and
-// panics of everything below it, and writes the one line.
-//
-// The context is over when the handler has returned: a body that is streamed after it
-// must not use it.
+// server, answers errors and panics of everything below it, and writes the one line.
 func (s *Server) logged(c *fiber.Ctx) (err error) {
 	start := s.cfg.Now()
 	ev := &event{id: ulid.Make().String()}
 	c.Locals(eventKey{}, ev)
 	c.Set(fiber.HeaderXRequestID, ev.id)
 
-	ctx, cancel := s.closing, context.CancelFunc(func() {})
-	if !long(c.Path()) {
-		ctx, cancel = context.WithTimeout(s.closing, requestFor)
-	}
-	c.SetUserContext(ctx)
+	c.SetUserContext(s.closing)
 
 	defer func() {
-		cancel()
 		if v := recover(); v != nil {
 			err = errPanic{v, debug.Stack()}
 		}
@@ -60,6 +51,18 @@ func (s *Server) logged(c *fiber.Ctx) (err error) {
 		}
 		s.write(c, ev, s.cfg.Now().Sub(start))
 	}()
+	return c.Next()
+}
+
+// timed bounds a call, once its body is here, to requestFor. A call that moves evidence takes the time
+// it takes; whatever else is streamed after the handler has returned must not use the context.
+func (s *Server) timed(c *fiber.Ctx) error {
+	if long(c.Path()) {
+		return c.Next()
+	}
+	ctx, cancel := context.WithTimeout(s.closing, requestFor)
+	defer cancel()
+	c.SetUserContext(ctx)
 	return c.Next()
 }
 
@@ -83,13 +86,20 @@ func (s *Server) write(c *fiber.Ctx, ev *event, took time.Duration) {
 	if status >= 500 {
 		level = slog.LevelError
 	}
+	in, out := int64(0), c.Response().Header.ContentLength()
+	if f := framingOf(c.Context()); f != nil {
+		in = f.got
+	}
+	if !c.Response().IsBodyStream() { // asking a stream for its body would read it
+		out = len(c.Response().Body())
+	}
 	attrs := []slog.Attr{
 		slog.String("id", ev.id),
 		slog.String("method", strings.Clone(c.Method())),
 		slog.String("route", routeOf(c)),
 		slog.Int("status", status),
-		slog.Int("bytes_in", max(c.Request().Header.ContentLength(), 0)),
-		slog.Int("bytes_out", max(c.Response().Header.ContentLength(), len(c.Response().Body()), 0)),
+		slog.Int64("bytes_in", in),
+		slog.Int("bytes_out", max(out, 0)),
 		slog.Duration("took", took),
 	}
 	if ev.principal != "" {

@@ -5,7 +5,7 @@ import "github.com/gofiber/fiber/v2"
 // routes is every address of this server on one page.
 func (s *Server) routes() {
 	// What every request passes, in this order. logged answers what fails below it.
-	s.app.Use(s.logged, s.headers, s.knownHost, s.guard)
+	s.app.Use(s.logged, s.headers, s.knownHost, s.guard, s.timed)
 
 	s.app.Get("/healthz", s.healthz)
 	s.app.Get("/readyz", s.readyz)
