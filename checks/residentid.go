@@ -47,7 +47,15 @@ const oldestAge = 150
 // ErrNumberForm, ErrNumberCheck or ErrNumberDate.
 func ParseResidentID(s string, today time.Time) (ResidentID, error) {
 	n := NormalizeNumber(s)
-	if len(n) != 18 || !digits(n[:17]) || (n[17] != 'X' && !digits(n[17:])) || !provinces[n[:2]] {
+	if len(n) != 18 || !provinces[n[:2]] {
+		return ResidentID{}, ErrNumberForm
+	}
+	return parse18(n, today)
+}
+
+// parse18 reads a normalised number of 18 characters, whatever its region is.
+func parse18(n string, today time.Time) (ResidentID, error) {
+	if len(n) != 18 || !digits(n[:17]) || (n[17] != 'X' && !digits(n[17:])) {
 		return ResidentID{}, ErrNumberForm
 	}
 	if residentCheck(n[:17]) != n[17] {
