@@ -3,6 +3,7 @@
  * address bar, the history list or a shared link. It is kept in the history entry's state, which
  * is never shown or sent, so that a reload finds it again.
  */
+import { newKey } from "../shared/api";
 import { codeInFragment } from "./code";
 
 interface Entry {
@@ -15,7 +16,7 @@ interface Entry {
 export function takeCode(): Entry | null {
   const code = codeInFragment(location.hash);
   if (code !== null) {
-    const entry: Entry = { code, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
+    const entry: Entry = { code, key: newKey() };
     keepCode(entry);
     return entry;
   }

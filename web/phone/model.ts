@@ -2,7 +2,7 @@
  * The phone's part of a case: what the server said last, the photos on this phone, and the calls
  * that change either. Screens read it and call its methods; they hold nothing that matters.
  */
-import { api, call, NoAnswer, Problem, serverNow } from "../shared/api";
+import { api, call, newKey, NoAnswer, Problem, serverNow } from "../shared/api";
 import { cameraAllowed, cameraMissing, type CameraFault, type Photo } from "../shared/camera";
 import { openLive, type Link, type Live } from "../shared/live";
 import type { Hint } from "../shared/quality";
@@ -67,6 +67,7 @@ export class Phone {
   private entry = first;
   private pumping = false;
   private submitting = false;
+  private matching = false;
   private gone = new AbortController();
   private cancels = new Map<string, AbortController>();
   private rate: { at: number; bytes: number; perSecond: number } | null = null;
@@ -131,7 +132,7 @@ export class Phone {
   }
 
   get screen(): Screen {
-    if (this.joined) return { name: "number" };
+    if (this.matching && this.facts.capture !== null) return { name: "number" };
     return screenOf({ ...this.facts, takes: this.takes });
   }
   get landing(): Landing | null {
@@ -222,7 +223,7 @@ export class Phone {
 
   /** Takes a typed or pasted code. */
   async enter(code: string): Promise<void> {
-    this.entry = { code, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
+    this.entry = { code, key: newKey() };
     await this.doing(async () => {
       try {
         const landing = await api.open(code);
@@ -276,17 +277,18 @@ export class Phone {
   /** Sends the number. */
   async match(number: string): Promise<void> {
     await this.doing(async () => {
+      // News that arrive meanwhile wait: the halves are seen to join before the work begins.
+      this.matching = true;
       try {
         await api.match(number);
         this.wrong = false;
-        const capture = await api.capture();
         this.joined = true;
         this.changed();
-        await new Promise((done) => setTimeout(done, 600));
-        this.joined = false;
+        const [capture] = await Promise.all([api.capture(), new Promise((done) => setTimeout(done, 600))]);
+        this.matching = this.joined = false;
         await this.took(capture);
       } catch (error) {
-        this.joined = false;
+        this.matching = this.joined = false;
         if (error instanceof Problem && error.code === "handoff_wrong_number") {
           this.wrong = true;
           vibrate([40, 60, 40]);
@@ -512,7 +514,7 @@ export class Phone {
       pick: (message) => message.capture,
       poll: (signal) => api.capture(signal),
       onSnapshot: (capture) => {
-        if (!this.joined) void this.took(capture);
+        if (!this.matching) void this.took(capture);
       },
       onLink: (link) => {
         this.link = link;

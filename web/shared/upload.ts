@@ -7,6 +7,7 @@
  * (HEAD), so nothing is guessed and nothing is sent twice that was acknowledged.
  */
 import * as tus from "tus-js-client";
+import { newKey } from "./api";
 import { backOff, pause } from "./wait";
 
 /** Whose credential the request uses. */
@@ -54,6 +55,9 @@ const chunk = 256 * 1024;
 /** A try in which no byte moves for this long is dead, whatever the socket says. */
 const stalled = 20_000;
 
+/** Conflicts that asking the server again settles. */
+const conflicts = new Set(["", "upload_offset_conflict", "upload_taken_over", "idempotency_in_progress"]);
+
 /** What to do after a failed try. */
 export type Verdict = "again" | "afresh" | "stop";
 
@@ -66,7 +70,7 @@ export function judge(status: number, code: string): Verdict {
   if (status === 0 || status === 408 || status === 423 || status === 429 || status === 460 || (status >= 500 && status !== 507)) {
     return "again";
   }
-  if (status === 409) return code === "" || code === "upload_offset_conflict" || code === "upload_taken_over" ? "again" : "stop";
+  if (status === 409) return conflicts.has(code) ? "again" : "stop";
   if ((status === 404 || status === 410) && (code === "" || code.startsWith("upload_"))) return "afresh";
   return "stop";
 }
@@ -78,7 +82,7 @@ export async function uploadPhoto(job: Job): Promise<Uploaded> {
   let url = job.url;
   let stored = 0;
   let afresh = 0;
-  const key = crypto.randomUUID();
+  const key = newKey();
   const report = (offset: number): void => {
     if (offset > stored) {
       stored = offset;

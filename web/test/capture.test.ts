@@ -172,6 +172,7 @@ describe("uploads", () => {
       [460, "upload_checksum_mismatch", "again"],
       [409, "upload_offset_conflict", "again"],
       [409, "", "again"],
+      [409, "idempotency_in_progress", "again"],
       [409, "upload_taken_over", "again"],
       [404, "upload_unknown", "afresh"],
       [410, "", "afresh"],
