@@ -373,11 +373,19 @@ export class Phone {
   /** *Use this photo*. */
   async use(take: Take): Promise<void> {
     this.problem = null;
+    if (take.state === "failed") this.renew(take);
     take.state = "queued";
     take.error = null;
     this.changed();
     await this.stash(take);
     void this.pump();
+  }
+
+  /** Sends a refused photo as a new upload: the old one would be refused again. */
+  private renew(take: Take): void {
+    if (take.url !== undefined) void discardUpload(uploadIdOf(take.url), "capture");
+    take.url = undefined;
+    take.stored = 0;
   }
 
   /** *Use this photo*, of one that only the server has. */
@@ -430,10 +438,9 @@ export class Phone {
     }
   }
 
-  /** Sends what is left once more, after a refusal that a person may have cured. */
+  /** Tries to hand in once more, after a refusal that may have passed. */
   again(): void {
     this.problem = null;
-    for (const take of this.takes) if (take.state === "failed") take.state = "queued";
     this.changed();
     void this.pump();
   }

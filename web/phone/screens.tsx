@@ -328,7 +328,7 @@ export function Permission({ phone, step }: { phone: Phone; step: CaptureStep })
       ) : slow ? (
         <p class="soft">{t("phone.permission.slow")}</p>
       ) : null}
-      {fault === null ? null : <CopyLink phone={phone} />}
+      {fault === null || fault === "denied" || fault === "busy" ? null : <p class="soft">{t("phone.permission.elsewhere")}</p>}
     </Page>
   );
 }
