@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/server/servertest"
+	"github.com/symbolon/symbolon/sessions"
 )
 
 // call is one row of "who may do what".
@@ -245,4 +247,40 @@ func TestOnlyTheSessionThatOfferedSeesTheCodes(t *testing.T) {
 	}
 	// Any session of the account may take back.
 	app.Do("POST", "/v1/handoffs/"+id+"/cancel", none).Want(t, 200)
+}
+
+// The case owns the epoch: a phone of an older one is over, whatever the store of handoffs says.
+func TestAPhoneOfAnotherEpochIsOver(t *testing.T) {
+	s := servertest.Start(t)
+	p := s.Person(t)
+	phone, id := p.Phone()
+	h, err := s.Handoffs.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older, _, err := s.Sessions.Start(t.Context(), sessions.Session{
+		Kind: sessions.Capture, AccountID: h.AccountID, CaseID: h.CaseID, HandoffID: h.ID, Epoch: h.Epoch - 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range captureCalls() {
+		a := s.NewProgram(t).Do(c.method, c.path, c.body, "Authorization", "Bearer "+older).Want(t, 401, "capture_ended")
+		if a.String("state") != "superseded" {
+			t.Errorf("%s: told %s", c.path, a.Body)
+		}
+	}
+
+	if _, err := s.Cases.RaiseEpoch(t.Context(), p.CaseID, "takeback", cases.Actor{Kind: cases.BySystem}); err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]call{"capture": captureCalls()["capture"], "submit": captureCalls()["submit"]}
+	for name, c := range stepCalls(p, "document_front") {
+		calls[name] = c
+	}
+	for _, c := range calls {
+		if a := c.by(phone).Want(t, 401, "capture_ended"); a.String("state") != "superseded" {
+			t.Errorf("%s: told %s", c.path, a.Body)
+		}
+	}
 }

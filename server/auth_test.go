@@ -37,6 +37,7 @@ func TestAuthorizationAloneCountsWhereItIsPresent(t *testing.T) {
 			t.Errorf("%s: no WWW-Authenticate", name)
 		}
 	}
+	app.Do("GET", "/v1/me", nil, "Authorization", "+Bearer "+app.Token).Want(t, 401) // twice
 	// The scheme's case does not matter.
 	p.Do("GET", "/v1/me", nil, "Authorization", "bEARER "+app.Token).Want(t, 200)
 }

@@ -49,7 +49,7 @@ func (s *Server) NewProgram(t testing.TB) *Client {
 }
 
 // Do sends one request. body is nil, []byte as it is, or anything JSON knows. headers are pairs; a
-// value of "-" removes a header.
+// value of "-" removes a header, and "+…" adds one more line of it.
 func (c *Client) Do(method, path string, body any, headers ...string) *Answer {
 	c.t.Helper()
 	var raw []byte
@@ -86,6 +86,8 @@ func (c *Client) Do(method, path string, body any, headers ...string) *Answer {
 		switch name, value := headers[i], headers[i+1]; {
 		case value == "-":
 			req.Header.Del(name)
+		case strings.HasPrefix(value, "+"):
+			req.Header.Add(name, value[1:])
 		case strings.EqualFold(name, "Host"):
 			req.Host = value
 		default:
