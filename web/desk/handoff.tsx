@@ -150,9 +150,6 @@ function Offered({ h, level }: { h: Handoff; level: number }) {
         </div>
       </div>
       <p class="handoff-line" data-test="handoff-line">{h.opened ? <strong>{t("qr.opening")}</strong> : <span class="soft numbers">{tn("qr.time", minutes)}</span>}</p>
-      <div class="message-space">
-        {stop.text ? <Callout tone="bad" alert><p>{stop.text}</p></Callout> : null}
-      </div>
       <div class="actions">
         <Button kind="quiet" test="handoff-cancel" busy={stop.busy} onClick={() => stop.run(async () => {
           took({ ...c, handoff: await api.cancelHandoff(h.id) });
@@ -160,6 +157,7 @@ function Offered({ h, level }: { h: Handoff; level: number }) {
         })}>{t("handoff.cancel")}</Button>
         <TrustLine url={h.url} />
       </div>
+      {stop.text ? <Callout tone="bad" alert><p>{stop.text}</p></Callout> : null}
     </>
   );
 }

@@ -1,6 +1,6 @@
 // Home: where an account lands, and the overview of the levels.
 import { Button, Callout, Skeleton } from "../shared/components";
-import { megabytes, t, tn, type Key } from "../shared/i18n";
+import { megabytes, t, type Key } from "../shared/i18n";
 import { estimate } from "../shared/estimate";
 import { Heading } from "../shared/page";
 import { go } from "../shared/router";
@@ -55,14 +55,14 @@ function LevelRow({ c, level, act, operator }: { c: Case | null; level: Level; a
   if (here && (level.state === "open" || level.state === "locked" || level.state === "resubmit")) {
     cost.push(t("overview.minutes", { n: c ? minutesOf(c, level.level) : level.level === 1 ? 3 : 2 }));
     const { bytes } = estimate(asks);
-    if (bytes > 0) cost.push(t("overview.size", { mb: megabytes(bytes) }));
+    if (bytes > 0) cost.push(t("overview.size", { mb: megabytes(bytes, true) }));
   }
   const waits = level.state === "in_review" || level.state === "submitted" || level.state === "checking";
   return (
     <li class={here ? "level-row" : "level-row not-here"} data-test={`level-${level.level}`} data-state={level.state}>
       <Token state={tokenOf(level)} size="l" />
       <div class="level-row-body">
-        <h2>{t(`level.${level.level as 1 | 2 | 3}.title`)}</h2>
+        <h2><span class="level-n">{t("level.name", { n: level.level })}</span> {t(`level.${level.level as 1 | 2 | 3}.title`)}</h2>
         <p class="level-state">
           <strong>{here ? levelWord(level) : t("level.not_offered")}</strong>
           {cost.length ? <span class="soft"> · {cost.join(" · ")}</span> : null}
@@ -137,9 +137,4 @@ export function Loading({ level }: { level: number }) {
       <Skeleton lines={5} slow={<><p>{t("wait.slow")}</p><Button onClick={() => location.reload()}>{t("wait.reload")}</Button></>} />
     </Verify>
   );
-}
-
-/** "3 steps", for lists of what is left. */
-export function stepsLeft(n: number): string {
-  return tn("steps.left", n);
 }

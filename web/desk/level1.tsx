@@ -307,17 +307,17 @@ function Summary({ draft, countryName, refused }: { draft: Draft; countryName: s
           <div key={k}><dt>{k}</dt><dd>{v}</dd></div>
         ))}
       </dl>
-      <div class="message-space">{send.text ? <Callout tone="bad" alert test="level1-error"><p>{send.text}</p></Callout> : null}</div>
       <div class="actions">
         <Button kind="primary" busy={send.busy} test="level1-send" onClick={submit}>{t("form.send")}</Button>
         <Button kind="quiet" test="level1-change" onClick={() => go("/identity/1")}>{t("form.change")}</Button>
       </div>
+      <div class="message-space">{send.text ? <Callout tone="bad" alert test="level1-error"><p>{send.text}</p></Callout> : null}</div>
     </Verify>
   );
 }
 
 function validity(d: Draft): string {
-  const until = d.longTerm && documentType(d.nationality) === "cn_resident_id" ? t("form.long_term_short") : date(d.expiresOn);
-  return d.issuedOn ? t("form.validity.range", { from: date(d.issuedOn), until }) : t("form.validity.until", { until });
+  const longTerm = d.longTerm && documentType(d.nationality) === "cn_resident_id";
+  if (longTerm) return d.issuedOn ? t("form.validity.from_long_term", { from: date(d.issuedOn) }) : t("form.long_term_short");
+  return d.issuedOn ? t("form.validity.range", { from: date(d.issuedOn), until: date(d.expiresOn) }) : t("form.validity.until", { until: date(d.expiresOn) });
 }
-

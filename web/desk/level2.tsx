@@ -26,7 +26,7 @@ export function Level2({ level }: { level: Level }) {
     <Verify level={level.level}>
       <Heading screen="level2" title={t("level.2.title")}>{t("level.2.title")}</Heading>
       <p class="lead">
-        {again ? tn("resubmit", todo.length) : todo.length === 0 ? t("level2.ready") : t("level2.lead", { min: minutes, mb: megabytes(bytes) })}
+        {again ? tn("resubmit", todo.length) : todo.length === 0 ? t("level2.ready") : t("level2.lead", { min: minutes, mb: megabytes(bytes, true) })}
       </p>
       <ul class="step-list">
         {steps.map((s) => (

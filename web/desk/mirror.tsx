@@ -78,10 +78,10 @@ export function Mirror({ h }: { h: Handoff }) {
         ))}
       </ol>
       <Sent steps={steps} progress={progress} handoff={h.id} />
+      <div class="actions"><TakeBack handoff={h} /></div>
       <div class="message-space">
         {second ? <Callout tone="warn" test="second-phone"><p>{t("second.phone")}</p></Callout> : null}
       </div>
-      <div class="actions"><TakeBack handoff={h} /></div>
     </div>
   );
 

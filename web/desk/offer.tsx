@@ -99,7 +99,7 @@ export function TakeBack({ handoff, test = "takeback" }: { handoff: Handoff; tes
           {stop.text ? <p class="hint error" role="alert">{stop.text}</p> : null}
           <div class="actions">
             <Button onClick={() => ask(false)}>{t("cancel")}</Button>
-            <Button kind="danger" test="takeback-yes" busy={stop.busy} onClick={() => stop.run(async () => {
+            <Button kind="primary" test="takeback-yes" busy={stop.busy} onClick={() => stop.run(async () => {
               took({ ...c, handoff: await api.cancelHandoff(handoff.id) });
               ask(false);
             })}>{t("takeback")}</Button>

@@ -110,9 +110,9 @@ export function number(n: number, digits = 0): string {
   return new Intl.NumberFormat(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n);
 }
 
-/** Bytes as MB with one digit ("6.2"); the words around it name the unit. */
-export function megabytes(bytes: number): string {
-  return number(bytes / 1_000_000, 1);
+/** Bytes as MB with one digit ("6.2"), or as an estimate without ("6"); the words around it name the unit. */
+export function megabytes(bytes: number, estimate = false): string {
+  return number(estimate ? Math.max(1, Math.round(bytes / 1_000_000)) : bytes / 1_000_000, estimate ? 0 : 1);
 }
 
 /** A calendar date (YYYY-MM-DD) or a moment in the reader's language; what cannot be read is returned as it is. */
@@ -133,18 +133,9 @@ export function span(seconds: number): string {
   if (seconds < 90) return tn("span.minutes", 1);
   if (seconds < 5400) return tn("span.minutes", Math.round(seconds / 60));
   if (seconds < 129_600) return tn("span.hours", Math.round(seconds / 3600));
-  return tn("span.days", Math.round(seconds / 86_400));
-}
-
-/** An ISO 8601 duration of years, months or days, in words. */
-export function duration(iso: string): string {
-  const m = /^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?$/.exec(iso);
-  if (!m) return iso;
-  const parts: string[] = [];
-  if (m[1]) parts.push(tn("span.years", Number(m[1])));
-  if (m[2]) parts.push(tn("span.months", Number(m[2])));
-  if (m[3]) parts.push(tn("span.days", Number(m[3])));
-  return parts.join(" ");
+  const days = Math.round(seconds / 86_400);
+  if (days >= 365 && days % 365 < 2) return tn("span.years", Math.floor(days / 365));
+  return tn("span.days", days);
 }
 
 function thinIf(s: string): string {
