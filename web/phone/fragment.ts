@@ -6,24 +6,27 @@
 import { newKey } from "../shared/api";
 import { codeInFragment } from "./code";
 
-interface Entry {
+/** A code on its way to being claimed. */
+export interface Entry {
   code: string;
   /** Makes a claim safe to repeat, also after a reload. */
   key: string;
+  /** *Continue* was tapped. */
+  tapped: boolean;
 }
 
 /** Takes the code out of the address, or out of this history entry after a reload. */
 export function takeCode(): Entry | null {
   const code = codeInFragment(location.hash);
   if (code !== null) {
-    const entry: Entry = { code, key: newKey() };
+    const entry: Entry = { code, key: newKey(), tapped: false };
     keepCode(entry);
     return entry;
   }
   if (location.hash !== "") keepCode(null);
   const state: unknown = history.state;
   if (typeof state === "object" && state !== null && "code" in state && "key" in state && typeof state.code === "string" && typeof state.key === "string") {
-    return { code: state.code, key: state.key };
+    return { code: state.code, key: state.key, tapped: "tapped" in state && state.tapped === true };
   }
   return null;
 }

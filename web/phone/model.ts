@@ -165,7 +165,7 @@ export class Phone {
     return { stored, total, seconds: rate > 0 ? (total - stored) / rate : null };
   }
 
-  /** Whether less than two minutes are left, in seconds, else null. */
+  /** Seconds left where they are less than two minutes, else null. */
   get ending(): number | null {
     const handoff = this.facts.capture?.handoff;
     if (handoff === undefined || handoff.state !== "active") return null;
@@ -200,6 +200,12 @@ export class Phone {
       this.set({ landing, capture: null });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
+      if (error.code === "handoff_already_claimed" && this.entry?.tapped === true) {
+        // The tap may have claimed it and only the answer got lost: the same key gets the same claim.
+        this.set({ code });
+        await this.claim();
+        return;
+      }
       // Perhaps it was this very phone that used the code.
       await this.resume(endOfCode(error));
     }
@@ -223,7 +229,7 @@ export class Phone {
 
   /** Takes a typed or pasted code. */
   async enter(code: string): Promise<void> {
-    this.entry = { code, key: newKey() };
+    this.entry = { code, key: newKey(), tapped: false };
     await this.doing(async () => {
       try {
         const landing = await api.open(code);
@@ -256,6 +262,8 @@ export class Phone {
   async claim(): Promise<void> {
     const entry = this.entry;
     if (entry === null) return;
+    entry.tapped = true;
+    keepCode(entry);
     await this.doing(async () => {
       try {
         await call("POST", "/v1/handoffs/claim", {
@@ -721,6 +729,7 @@ export class Phone {
     this.gone = new AbortController();
     this.live?.close();
     this.live = undefined;
+    this.link = "connecting";
     this.teller.stop();
     this.takes = [];
     this.sentBefore = 0;

@@ -407,6 +407,7 @@ export function Sending({ phone }: { phone: Phone }) {
   const quarter = total === 0 ? 0 : Math.floor((stored / total) * 4) * 25;
   useEffect(() => {
     if (quarter > 0 && moving) announce(t("phone.sent", { n: quarter }));
+    if (!moving) announce(t("phone.handing_in"));
   }, [quarter, moving]);
   const sizes = { sent: megabytes(stored), total: megabytes(total) };
   const label = seconds !== null && seconds > 10 ? t("send", { ...sizes, time: span(seconds) }) : t("send.size", sizes);

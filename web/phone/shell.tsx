@@ -80,12 +80,7 @@ function EndingBar({ phone }: { phone: Phone }) {
   return (
     <div class="callout warn" role="alert" data-test="ending">
       <Icon name="clock" />
-      <div>
-        <p>{tn("phone.ending", Math.max(1, Math.ceil(left / 60)))}</p>
-        <Button kind="plain" test="still-here" onClick={() => void phone.refresh()}>
-          {t("phone.here")}
-        </Button>
-      </div>
+      <p>{tn("phone.ending", Math.max(1, Math.ceil(left / 60)))}</p>
     </div>
   );
 }
