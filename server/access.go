@@ -18,8 +18,17 @@ var (
 )
 
 // caseFor returns the case if the principal may see it at all, else cases.ErrUnknown: somebody
-// else's case and none at all are the same answer.
+// else's case and none at all are the same answer. An applicant who asks is a sign of the desk.
 func (s *Server) caseFor(ctx context.Context, p principal, caseID string) (cases.Case, error) {
+	c, err := s.caseOf(ctx, p, caseID)
+	if err == nil && p.kind == applicant {
+		s.cfg.Hub.Seen(ctx, caseID, live.Desk)
+	}
+	return c, err
+}
+
+// caseOf is caseFor for what nobody asked for just now: no sign of life.
+func (s *Server) caseOf(ctx context.Context, p principal, caseID string) (cases.Case, error) {
 	if p.kind == phone && p.handoff.CaseID != caseID {
 		return cases.Case{}, cases.ErrUnknown
 	}
@@ -39,7 +48,6 @@ func (s *Server) caseFor(ctx context.Context, p principal, caseID string) (cases
 	if c.AccountID != p.session.AccountID {
 		return cases.Case{}, cases.ErrUnknown
 	}
-	s.cfg.Hub.Seen(ctx, caseID, live.Desk)
 	return c, nil
 }
 

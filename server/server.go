@@ -77,6 +77,7 @@ type Server struct {
 
 	timing    timing
 	transport transport
+	sockets   sockets
 }
 
 // New checks the configuration and builds the routes.

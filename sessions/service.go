@@ -92,25 +92,39 @@ func (s *Service) Start(ctx context.Context, sess Session) (token string, _ Sess
 // Lookup returns the live session of a token whose kind is one of among (none given: any),
 // and renews its idle time. ErrUnknown for everything else, malformed tokens included.
 func (s *Service) Lookup(ctx context.Context, token string, among ...Kind) (Session, error) {
+	now := s.now()
+	sess, err := s.read(ctx, token, now, among)
+	if err != nil {
+		return Session{}, err
+	}
+	idle := idleUntil(sess, now)
+	if gain := idle.Sub(sess.IdleUntil); gain >= renewEvery || (gain > 0 && idle.Equal(sess.ExpiresAt)) {
+		// ErrUnknown here is a sign-out that won: touching never brings a session back.
+		if err := s.cfg.Store.TouchSession(ctx, hashOf(token), idle, time.Time{}); err != nil {
+			return Session{}, fmt.Errorf("renew session: %w", err)
+		}
+		sess.IdleUntil = idle
+	}
+	return sess, nil
+}
+
+// Check is Lookup for what is not a use: the idle time runs on. A socket that stays open
+// asks so whether its session still lives.
+func (s *Service) Check(ctx context.Context, token string, among ...Kind) (Session, error) {
+	return s.read(ctx, token, s.now(), among)
+}
+
+func (s *Service) read(ctx context.Context, token string, now time.Time, among []Kind) (Session, error) {
 	kind, ok := kindOf(token)
 	if !ok || (len(among) > 0 && !slices.Contains(among, kind)) {
 		return Session{}, ErrUnknown
 	}
-	now, hash := s.now(), hashOf(token)
-	sess, err := s.cfg.Store.Session(ctx, hash, now)
+	sess, err := s.cfg.Store.Session(ctx, hashOf(token), now)
 	if err != nil {
 		return Session{}, fmt.Errorf("read session: %w", err)
 	}
 	if sess.Kind != kind {
 		return Session{}, ErrUnknown
-	}
-	idle := idleUntil(sess, now)
-	if gain := idle.Sub(sess.IdleUntil); gain >= renewEvery || (gain > 0 && idle.Equal(sess.ExpiresAt)) {
-		// ErrUnknown here is a sign-out that won: touching never brings a session back.
-		if err := s.cfg.Store.TouchSession(ctx, hash, idle, time.Time{}); err != nil {
-			return Session{}, fmt.Errorf("renew session: %w", err)
-		}
-		sess.IdleUntil = idle
 	}
 	return sess, nil
 }

@@ -195,6 +195,22 @@ func TestAnIdleSessionEnds(t *testing.T) {
 	}
 }
 
+func TestACheckIsNoUse(t *testing.T) {
+	d := open(t)
+	token, started := d.start(t, desk())
+	d.now = d.now.Add(sessions.DeskIdle - time.Millisecond)
+	if got, err := d.Check(ctx, token, sessions.Desk); err != nil || !got.IdleUntil.Equal(started.IdleUntil) {
+		t.Errorf("%v, %v", got.IdleUntil, err)
+	}
+	if _, err := d.Check(ctx, token, sessions.Bearer); !errors.Is(err, sessions.ErrUnknown) {
+		t.Errorf("as another kind: %v", err)
+	}
+	d.now = d.now.Add(time.Millisecond)
+	if _, err := d.Check(ctx, token); !errors.Is(err, sessions.ErrUnknown) {
+		t.Errorf("a check kept the session alive: %v", err)
+	}
+}
+
 func TestUseIsWrittenDownAtMostOnceAMinute(t *testing.T) {
 	d := open(t)
 	token, _ := d.start(t, desk())
