@@ -22,20 +22,25 @@ export function HandoffPage({ level }: { level: number }) {
   const { case: c } = useCase();
   const h = c.handoff;
   const state = h?.state;
-  const before = useRef(state);
-  const [joining, setJoining] = useState(false);
-
+  // The number that a phone is typing; it stays on the halves while they join.
+  const number = useRef("");
+  if (state === "claimed" && h?.match) number.current = h.match.number;
+  const [, draw] = useState(0);
+  const joining = state === "active" && number.current !== "";
   useEffect(() => {
-    if (before.current === "claimed" && state === "active") {
-      setJoining(true);
-      const timer = setTimeout(() => setJoining(false), JOINED_FOR);
-      before.current = state;
-      return () => clearTimeout(timer);
-    }
-    if (before.current !== state && state) announce(t(`handoff.said.${state}`));
+    if (!joining) return;
+    const timer = setTimeout(() => {
+      number.current = "";
+      draw((n) => n + 1);
+    }, JOINED_FOR);
+    return () => clearTimeout(timer);
+  }, [joining]);
+
+  const before = useRef(state);
+  useEffect(() => {
+    if (state !== before.current && state) announce(t(`handoff.said.${state}`));
+    if (state !== "claimed" && state !== "active") number.current = "";
     before.current = state;
-    if (state !== "active") setJoining(false);
-    return undefined;
   }, [state]);
 
   const editable = c.levels.some((l) => l.level === level && (l.state === "open" || l.state === "resubmit"));
@@ -49,9 +54,9 @@ export function HandoffPage({ level }: { level: number }) {
     if (!h) return <Ended level={level} state="none" />;
     switch (h.state) {
       case "offered": return <Offered h={h} level={level} />;
-      case "claimed": return <Claimed h={h} joined={false} />;
+      case "claimed": return <Claimed h={h} number={number.current} joined={false} />;
       // The same place in the tree as "claimed", so that the halves move instead of being drawn anew.
-      case "active": return joining ? <Claimed h={h} joined /> : <Mirror h={h} />;
+      case "active": return joining ? <Claimed h={h} number={number.current} joined /> : <Mirror h={h} />;
       case "done": return <Done level={level} />;
       default: return <Ended level={level} state={h.state} />;
     }
@@ -183,12 +188,9 @@ function TrustLine({ url }: { url: string }) {
   return there ? <a class="trust" href="/trust" target="_blank" rel="noopener" data-test="trust">{t("qr.trust")}</a> : null;
 }
 
-function Claimed({ h, joined }: { h: Handoff; joined: boolean }) {
+function Claimed({ h, number, joined }: { h: Handoff; number: string; joined: boolean }) {
   const { case: c, took } = useCase();
   const deny = useAction();
-  const number = useRef("");
-  // While the halves join, the number that was right stays on them.
-  if (h.match) number.current = h.match.number;
   const [soon, setSoon] = useState(false);
   const until = h.match?.expires_at;
   useEffect(() => {
@@ -208,7 +210,7 @@ function Claimed({ h, joined }: { h: Handoff; joined: boolean }) {
     shown.current = n || shown.current;
   }, [h.match?.number]);
 
-  if (!h.match && !joined) {
+  if (!number) {
     return (
       <div class="ended" data-test="match-elsewhere">
         <Token state="open" size="xl" />
@@ -221,7 +223,7 @@ function Claimed({ h, joined }: { h: Handoff; joined: boolean }) {
   return (
     <div class="match">
       <PairToken side="desk" joined={joined}>
-        <span class="match-number" data-test="match-number">{number.current}</span>
+        <span class="match-number" data-test="match-number">{number}</span>
       </PairToken>
       <div class="match-text">
         <Heading screen="match" title={t("match.desk")}>{t(joined ? "match.joined" : "match.desk")}</Heading>

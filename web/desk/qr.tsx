@@ -7,11 +7,12 @@ import type { Handoff } from "../shared/types";
 import { useDesk } from "./desk";
 
 const ROTATE_EVERY = 20_000;
-/** A code this long past its time is not shown as good any more. */
+/** A code fetched this long ago is not shown as good any more. */
 const DEAD_AFTER = 35_000;
+const CLOSE = 1_500;
 const RETRY_AFTER = 3_000;
 
-interface Picture { url: string; at: number }
+interface Picture { url: string }
 
 /** The tile with the code of an offered handoff. `again` is put on it when the shown code may be dead. */
 export function Qr({ h, again }: { h: Handoff; again: ComponentChildren }) {
@@ -35,6 +36,7 @@ export function Qr({ h, again }: { h: Handoff; again: ComponentChildren }) {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let last: string | undefined;
     let fetching = false;
+    let fetched = Date.now();
     const urls = new Set<string>();
 
     async function next() {
@@ -53,21 +55,22 @@ export function Qr({ h, again }: { h: Handoff; again: ComponentChildren }) {
         img.src = url;
         await img.decode();
         if (!here) return;
+        fetched = Date.now();
         const now = serverNow();
-        while (Number.isNaN(due.current) || due.current <= now) due.current = Number.isNaN(due.current) ? now + ROTATE_EVERY : due.current + ROTATE_EVERY;
+        // Our idea of the server's clock is good to a second; a picture fetched close to its end counts as the next.
+        if (Number.isNaN(due.current)) due.current = now + ROTATE_EVERY;
+        while (due.current < now + CLOSE) due.current += ROTATE_EVERY;
         const old = last;
         last = url;
-        setShown((was) => {
-          setLeaving(was);
-          return { url, at: Date.now() };
-        });
+        setLeaving(old ? { url: old } : undefined);
+        setShown({ url });
         setDead(false);
         setHidden(false);
         if (old) setTimeout(() => { URL.revokeObjectURL(old); urls.delete(old); }, 1_000);
-        wait(Math.min(ROTATE_EVERY, Math.max(1_000, due.current - now + 100)));
+        wait(Math.min(due.current - now, ROTATE_EVERY + CLOSE) + 300);
       } catch {
         if (!here) return;
-        if (serverNow() - due.current > DEAD_AFTER - ROTATE_EVERY || Number.isNaN(due.current)) setDead(true);
+        if (Date.now() - fetched > DEAD_AFTER) setDead(true);
         wait(RETRY_AFTER);
       } finally {
         fetching = false;
