@@ -210,9 +210,11 @@ func TestThePhoneAndTheDeskSeeEachOther(t *testing.T) {
 		t.Errorf("present: %+v", s.Hub.Present(desk.CaseID))
 	}
 	phone.Keep("document_front", 1)
-	atDesk.until("bytes that were counted", func(m message) bool { return m.Type == "progress" && m.SentBytes > 0 })
-	atDesk.until("the accepted photo", func(m message) bool {
-		return m.Type == "snapshot" && step(m, "document_front")["state"] == "accepted"
+	counted, accepted := false, false // in either order
+	atDesk.until("the bytes that were counted and the accepted photo", func(m message) bool {
+		counted = counted || m.Type == "progress" && m.SentBytes > 0
+		accepted = accepted || m.Type == "snapshot" && step(m, "document_front")["state"] == "accepted"
+		return counted && accepted
 	})
 	desk.Do("POST", "/v1/handoffs/"+offer.String("id")+"/cancel", nil).Want(t, 200)
 	atPhone.closes(4010)
@@ -458,6 +460,7 @@ func TestASocketThatTakesNothingIsLetGoAndOthersGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ws.Close()
+	s.Server.SmallBuffers()
 	other := open(t, s, desk, liveOf(desk))
 	other.next()
 	stop := make(chan struct{})
