@@ -1,0 +1,344 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+var pictures = flag.Bool("pictures", false, "make the pictures of docs/pictures again")
+
+const (
+	residentID = "11010519491231002X" // the example of the standard: it is nobody's
+	password   = "correct horse battery"
+)
+
+// person is somebody who verifies, at a desk and with a phone.
+type person struct {
+	*testing.T
+	server *program
+	camera *camera
+	desk   *tab
+	phone  *tab
+	email  string
+
+	handoffURL string
+	photos     map[string][]byte // step → the photo as the phone made it
+}
+
+func TestVerification(t *testing.T) {
+	findChromium(t)
+	if err := os.RemoveAll(outDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(outDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	binary := buildProgram(t)
+	camera := newCamera(t)
+	b := newBrowser(t, camera.path)
+	camera.draw(t, b)
+
+	for _, lang := range []string{"en", "zh-CN"} {
+		t.Run(lang, func(t *testing.T) {
+			p := &person{
+				T: t, server: newProgram(t, binary), camera: camera, photos: map[string][]byte{}, email: "lin@example.com",
+				desk: b.open(t, deskDevice, lang), phone: b.open(t, phoneDevice, lang),
+			}
+			p.signUp()
+			p.level1()
+			p.toPhone()
+			p.pair()
+			p.photographs()
+			p.done()
+			for _, tab := range []*tab{p.desk, p.phone} {
+				tab.still()
+				tab.calm()
+			}
+			p.stored()
+		})
+	}
+}
+
+func (p *person) signUp() {
+	d := p.desk
+	d.goTo(p.server.url + "/")
+	d.screen("signin")
+	d.shoot("signin")
+	d.press("to-signup")
+	d.screen("signup")
+	d.press("signup-submit")
+	d.seen("error-email")
+	d.shoot("signup-errors")
+	d.typeIn("signup-email", p.email)
+	d.typeIn("signup-password", password)
+	d.shoot("signup")
+	d.press("signup-submit")
+	d.screen("home")
+	d.shoot("home")
+	d.press("menu")
+	d.seen("menu-identity")
+	d.shoot("menu")
+	d.press("menu-identity")
+	d.screen("overview")
+	d.shoot("overview")
+}
+
+func (p *person) level1() {
+	d := p.desk
+	d.press("level-1-go")
+	d.screen("level1")
+	d.press("level1-check")
+	d.seen("error-list")
+	d.shoot("level1-errors")
+	d.choose("field-nationality", "CN")
+	d.typeIn("field-document.number", residentID[:17]+"1")
+	d.press("field-name")
+	d.seen("error-document.number")
+	d.press("field-document.number")
+	d.keys("\b")
+	d.keys("X")
+	d.press("field-long_term")
+	d.typeIn("field-name", "张伟")
+	d.until(one("field-birth_date") + ".value === '1949-12-31'")
+	d.typeIn("field-address", "样本省样本市样本路 1 号")
+	d.shoot("level1")
+	d.press("level1-check")
+	d.screen("level1-check")
+	d.shoot("level1-check")
+	d.press("level1-send")
+	d.until(`document.querySelector('[data-test=outcome]')?.dataset.state === "approved"`)
+	d.shoot("level1-approved")
+}
+
+// toPhone goes on to Level 2, shows the code and opens it on the phone.
+func (p *person) toPhone() {
+	d := p.desk
+	d.press("next-level")
+	d.screen("level2")
+	d.shoot("level2")
+	d.press("level2-phone")
+	d.screen("qr")
+	d.until(`document.querySelector('[data-test=qr]')?.dataset.state === "good"`)
+	d.shoot("code")
+	p.handoffURL = readQR(p.T, d.picture())
+	if want := p.server.url + "/h#c="; !strings.HasPrefix(p.handoffURL, want) {
+		p.Fatalf("the code leads to %q, not to %s…", p.handoffURL, want)
+	}
+	if code := d.text("text-code"); len(code) != 9 {
+		p.Errorf("the text code is %q", code)
+	}
+
+	ph := p.phone
+	ph.goTo(p.handoffURL)
+	ph.screen("landing")
+	ph.until(`location.hash === "" && !location.href.includes("c=")`)
+	if ask := ph.text("ask"); !strings.Contains(ask, "Meridian") || !strings.Contains(ask, "Windows") || strings.Contains(ask, p.email) {
+		p.Errorf("the landing page says %q", ask)
+	}
+	ph.shoot("landing")
+	d.until(`document.querySelector('[data-test=qr]')?.dataset.state === "opening"`)
+	d.shoot("code-opened")
+}
+
+func (p *person) pair() {
+	d, ph := p.desk, p.phone
+	ph.press("continue")
+	ph.screen("number")
+	d.seen("match-number")
+	number := d.text("match-number")
+	if len(number) != 2 {
+		p.Fatalf("the desk shows the number %q", number)
+	}
+	d.shoot("number")
+	ph.shoot("number")
+
+	// A wrong number once: the desk shows another one.
+	wrong := "10"
+	if number == wrong {
+		wrong = "11"
+	}
+	ph.typeIn("digits", wrong)
+	ph.until(one("digits") + `.getAttribute("aria-invalid") === "true"`)
+	d.until(one("match-number") + ".textContent !== " + quote(number))
+	number = d.text("match-number")
+	ph.shoot("number-wrong")
+
+	ph.press("digits")
+	ph.keys(number[:1])
+	if *pictures && d.lang == "en" {
+		makeTopPicture(p)
+	}
+	ph.keys(number[1:])
+	ph.screen("plan")
+	d.seen("mirror")
+	d.shoot("mirror-plan")
+	ph.shoot("plan")
+}
+
+func (p *person) photographs() {
+	d, ph := p.desk, p.phone
+	p.camera.show(p.T, "front")
+	ph.press("start")
+	ph.until(one("screen-permission") + " || " + one("screen-photo"))
+	if eval[bool](ph, "!!"+one("screen-permission")) {
+		ph.shoot("permission")
+		d.until(`document.querySelector('[data-test=mirror-now]')?.dataset.phase === "camera"`)
+		d.shoot("mirror-permission")
+		ph.press("allow-camera")
+	}
+	p.photograph("document_front")
+	p.looksAt("document_front", "front")
+	// The camera is closed while one looks: what it shows next is the other side.
+	p.camera.show(p.T, "back")
+	ph.press("use-photo")
+	d.until(mirrorStep("document_front", "accepted"))
+	p.keptSoFar("document_front")
+
+	p.photograph("document_back")
+	if d.lang == "en" {
+		p.powerCut()
+	}
+	p.looksAt("document_back", "back")
+	ph.press("use-photo")
+}
+
+func mirrorStep(step, state string) string {
+	return fmt.Sprintf(`document.querySelector('[data-test="mirror-step-%s"]')?.dataset.state === %q`, step, state)
+}
+
+// photograph takes the photo of a step, by itself where the phone finds it good first.
+func (p *person) photograph(step string) {
+	d, ph := p.desk, p.phone
+	ph.until(one("screen-photo") + " || " + one("screen-check"))
+	d.until(`__e2e.phases.includes("aiming")`)
+	if eval[bool](ph, "!!"+one("screen-photo")+" && document.querySelector('video').videoWidth > 0") {
+		ph.shoot("camera-" + step)
+		d.shoot("mirror-" + step)
+	}
+	if eval[bool](ph, "!!"+one("screen-photo")) {
+		ph.until(one("shutter") + "?.disabled === false || " + one("screen-check"))
+		if eval[bool](ph, "!!"+one("screen-photo")) {
+			ph.press("shutter")
+		}
+	}
+	ph.screen("check")
+	ph.until(one("photo") + `?.dataset.state === "shown"`)
+}
+
+// looksAt checks what the phone shows of the photo, and remembers its bytes.
+func (p *person) looksAt(step, side string) {
+	ph := p.phone
+	if problems := ph.text("photo-problems"); problems != "" {
+		p.Errorf("%s: the phone finds fault with the photo: %s", side, problems)
+	}
+	ph.shoot("look-" + step)
+	p.photos[step] = ph.lastPhoto()
+	if !bytes.HasPrefix(p.photos[step], []byte{0xff, 0xd8, 0xff}) {
+		p.Fatalf("%s: the photo is no JPEG", step)
+	}
+}
+
+type caseView struct {
+	ID     string `json:"id"`
+	Levels []struct {
+		Level int    `json:"level"`
+		State string `json:"state"`
+	} `json:"levels"`
+	Steps []struct {
+		ID      string `json:"id"`
+		State   string `json:"state"`
+		MediaID string `json:"media_id"`
+		Takes   []struct {
+			UploadID string `json:"upload_id"`
+			State    string `json:"state"`
+		} `json:"takes"`
+	} `json:"steps"`
+	Handoff struct {
+		State string `json:"state"`
+	} `json:"handoff"`
+}
+
+func (p *person) theCase() caseView {
+	p.Helper()
+	me := api[struct {
+		CaseID string `json:"case_id"`
+	}](p.desk, "/v1/me")
+	return api[caseView](p.desk, "/v1/cases/"+me.CaseID)
+}
+
+// keptSoFar reads the photo back as its owner, before the level is handed in.
+func (p *person) keptSoFar(step string) {
+	p.Helper()
+	for _, s := range p.theCase().Steps {
+		if s.ID != step {
+			continue
+		}
+		if s.State != "accepted" && s.State != "checked" {
+			p.Errorf("%s is %s", step, s.State)
+		}
+		if got := p.desk.download("/v1/media/" + s.MediaID); !bytes.Equal(got, p.photos[step]) {
+			p.Errorf("%s: the server gives %d bytes, the phone sent %d others", step, len(got), len(p.photos[step]))
+		}
+		return
+	}
+	p.Errorf("the case has no step %s", step)
+}
+
+// powerCut kills the server in the middle of the work and starts it again. Desk and phone go on
+// by themselves: nobody signs in, nobody scans.
+func (p *person) powerCut() {
+	d, ph := p.desk, p.phone
+	for _, tab := range []*tab{d, ph} {
+		tab.serverAway(true)
+	}
+	p.server.kill()
+	d.until(`document.querySelector('[data-test=offline]') || document.querySelector('[data-test=mirror]')?.dataset.link !== "live"`)
+	d.shoot("offline")
+	p.server.start()
+	d.until(`!document.querySelector('[data-test=offline]') && document.querySelector('[data-test=mirror]')?.dataset.here === "true"`)
+	ph.until("!" + one("offline"))
+	for _, tab := range []*tab{d, ph} {
+		tab.serverAway(false)
+	}
+}
+
+func (p *person) done() {
+	d, ph := p.desk, p.phone
+	ph.screen("done")
+	ph.shoot("done")
+	for step, photo := range p.photos {
+		sum := sha256.Sum256(photo)
+		if shown := strings.Join(strings.Fields(ph.text("digest-"+step)), ""); shown != "" && shown != hex.EncodeToString(sum[:]) {
+			p.Errorf("%s: the receipt shows %s, the photo has %x", step, shown, sum)
+		}
+	}
+	d.until(`document.querySelector('[data-test=handoff-ended]')?.dataset.state === "done" || document.querySelector('[data-test=outcome]')`)
+	d.shoot("handed-in")
+
+	phases := eval[[]string](d, "__e2e.phases")
+	for _, phase := range []string{"aiming", "checking_take"} {
+		if !strings.Contains(strings.Join(phases, " "), phase) {
+			p.Errorf("the desk never showed that the phone was %s; it showed %q", phase, phases)
+		}
+	}
+	c := p.theCase()
+	if c.Handoff.State != "done" {
+		p.Errorf("the handoff is %q", c.Handoff.State)
+	}
+	for _, l := range c.Levels {
+		if l.Level == 2 && l.State != "submitted" && l.State != "checking" && l.State != "in_review" && l.State != "approved" {
+			p.Errorf("level 2 is %s", l.State)
+		}
+	}
+	// The token of the phone died with its handoff, the phone says so only when it is opened again.
+	ph.goTo(p.server.url + "/h")
+	ph.until(one("screen-enter") + " || " + one("screen-done") + " || " + one("screen-stopped"))
+	time.Sleep(0)
+}

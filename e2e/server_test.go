@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// program is the built server in a folder of its own, on one port for its whole life.
+type program struct {
+	t      *testing.T
+	binary string
+	data   string
+	addr   string
+	url    string
+
+	cmd   *exec.Cmd
+	stdin interface{ Close() error }
+	log   *lockedBuffer
+}
+
+// buildProgram builds the server as a release is built; SYMBOLON_TEST_BINARY may name one that
+// is built already.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	if built := os.Getenv("SYMBOLON_TEST_BINARY"); built != "" {
+		return built
+	}
+	if _, err := os.Stat("../web/dist/index.html"); err != nil {
+		t.Fatal("the pages are not built: run make web")
+	}
+	binary := filepath.Join(t.TempDir(), "symbolon")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/symbolon")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// newProgram starts the server on an empty folder.
+func newProgram(t *testing.T, binary string) *program {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close() // the port stays ours in all likelihood; if not, the server does not start and says so
+	_, port, _ := net.SplitHostPort(addr)
+	p := &program{t: t, binary: binary, data: filepath.Join(t.TempDir(), "data"), addr: addr, url: "http://localhost:" + port, log: &lockedBuffer{}}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("the server's last words:\n%s", p.log.tail(40))
+		}
+	})
+	p.start()
+	return p
+}
+
+func (p *program) start() {
+	p.t.Helper()
+	// The shell kills the server when its own stdin closes, so that it never outlives the test.
+	p.cmd = exec.Command("/bin/sh", "-c", `"$@" & p=$!; read _; kill -9 $p; wait $p`, "sh",
+		p.binary, "serve", "--listen", p.addr, "--data", p.data, "--operator-name", "Meridian", "--log", "json")
+	var env []string
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "SYMBOLON_") {
+			env = append(env, kv)
+		}
+	}
+	p.cmd.Env = env
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	stdin, err := p.cmd.StdinPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.stdin = stdin
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	client := &http.Client{Timeout: time.Second}
+	for end := time.Now().Add(waitFor); ; time.Sleep(lookFor) {
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.url+"/readyz", nil)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if res, err := client.Do(req); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			p.t.Fatalf("the server is not ready within %v:\n%s", waitFor, p.log.tail(40))
+		}
+	}
+}
+
+// kill ends the server as a power cut does.
+func (p *program) kill() {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.stdin.Close()
+	_ = p.cmd.Wait() // its error only says that it was killed
+	p.cmd = nil
+}
+
+// lockedBuffer is the log of a process.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
+
+func (b *lockedBuffer) tail(n int) string {
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) > n {
+		lines = append([]string{fmt.Sprintf("… %d lines …", len(lines)-n)}, lines[len(lines)-n:]...)
+	}
+	return strings.Join(lines, "\n")
+}

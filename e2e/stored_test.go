@@ -1,0 +1,3 @@
+package e2e
+
+func (p *person) stored() {}
