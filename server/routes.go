@@ -9,9 +9,7 @@ func (s *Server) routes() {
 
 	s.app.Get("/healthz", s.healthz)
 	s.app.Get("/readyz", s.readyz)
-	if d, ok := any(s).(interface{ docsRoutes(fiber.Router) }); ok {
-		d.docsRoutes(s.app) // /openapi.yaml, /docs
-	}
+	s.docsRoutes(s.app) // /openapi.yaml, /docs, /trust
 
 	v1 := s.app.Group("/v1")
 	v1.Get("/operator", s.operator)

@@ -33,6 +33,7 @@ type Client struct {
 // Answer is what came back.
 type Answer struct {
 	Request *http.Request
+	Sent    []byte
 	Status  int
 	Header  http.Header
 	Body    []byte
@@ -99,7 +100,7 @@ func (c *Client) Do(method, path string, body any, headers ...string) *Answer {
 		c.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer res.Body.Close()
-	a := &Answer{Request: req, Status: res.StatusCode, Header: res.Header}
+	a := &Answer{Request: req, Sent: raw, Status: res.StatusCode, Header: res.Header}
 	if a.Body, err = io.ReadAll(res.Body); err != nil {
 		c.t.Fatalf("%s %s: %v", method, path, err)
 	}

@@ -1,6 +1,24 @@
 package servertest
 
-import "testing"
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	apicontract "github.com/symbolon/symbolon/server/contract"
+)
+
+// One checker for all tests of a program, so that what they meet adds up.
+var checker = sync.OnceValues(apicontract.New)
 
 // contract returns the check of one answer against openapi.yaml.
-func contract(testing.TB) func(*Answer) error { return func(*Answer) error { return nil } }
+func contract(t testing.TB) func(*Answer) error {
+	t.Helper()
+	k, err := checker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(a *Answer) error {
+		return k.Check(a.Request, a.Sent, &http.Response{StatusCode: a.Status, Header: a.Header}, a.Body)
+	}
+}
