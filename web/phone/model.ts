@@ -537,7 +537,8 @@ export class Phone {
       },
       onEnd: (code) => {
         this.live = undefined;
-        if (this.facts.done || this.facts.denied || this.facts.end !== null) return;
+        // While the photos are handed in, the answer to that says more.
+        if (this.submitting || this.facts.done || this.facts.denied || this.facts.end !== null) return;
         if (code === 4009) this.over("elsewhere");
         else void this.refresh();
       },

@@ -77,7 +77,7 @@ export function LandingScreen({ phone }: { phone: Phone }) {
           operator,
           account: landing.account,
           browser: known(desk.browser, t("phone.browser")),
-          os: known(desk.os, t("device.computer")),
+          os: known(desk.os, t("phone.computer")),
         })}
       </p>
       <p class="soft">{landing.purpose === "" ? t("why", { operator }) : landing.purpose}</p>
