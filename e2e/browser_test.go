@@ -442,18 +442,6 @@ func api[T any](p *tab, path string) T {
 	return eval[T](p, `fetch(`+quote(path)+`, { cache: "no-store" }).then(async (r) => { if (!r.ok) throw new Error(r.status + " " + await r.text()); return r.json(); })`)
 }
 
-// download reads bytes from the server as the person who is signed in.
-func (p *tab) download(path string) []byte {
-	p.t.Helper()
-	return eval[[]byte64](p, `fetch(`+quote(path)+`, { cache: "no-store" }).then(async (r) => {
-		if (!r.ok) throw new Error(r.status + " " + await r.text());
-		const bytes = new Uint8Array(await r.arrayBuffer());
-		let s = "";
-		for (let i = 0; i < bytes.length; i += 8192) s += String.fromCharCode(...bytes.subarray(i, i + 8192));
-		return [btoa(s)];
-	})`)[0]
-}
-
 // readQR reads the code off a picture of the screen, as a phone's camera does.
 func readQR(t *testing.T, img image.Image) string {
 	t.Helper()

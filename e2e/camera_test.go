@@ -83,7 +83,8 @@ func frames(t *testing.T, shot []byte) []byte {
 		for i := 0; i < len(frame.Pix); i += 4 {
 			n := random.IntN(5) - 2
 			for k := range 3 {
-				frame.Pix[i+k] = uint8(min(255, max(0, int(scene.Pix[i+k])+n)))
+				// Chromium takes the camera's JPEG for video of limited range and stretches it.
+				frame.Pix[i+k] = uint8(min(235, max(16, 16+int(scene.Pix[i+k])*219/255+n)))
 			}
 			frame.Pix[i+3] = 255
 		}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 )
 
 var pictures = flag.Bool("pictures", false, "make the pictures of docs/pictures again")
@@ -97,7 +96,7 @@ func (p *person) level1() {
 	d.press("level1-check")
 	d.seen("error-list")
 	d.shoot("level1-errors")
-	d.choose("field-nationality", "CN")
+	d.choose("field-nationality", "CHN")
 	d.typeIn("field-document.number", residentID[:17]+"1")
 	d.press("field-name")
 	d.seen("error-document.number")
@@ -273,7 +272,8 @@ func (p *person) theCase() caseView {
 	return api[caseView](p.desk, "/v1/cases/"+me.CaseID)
 }
 
-// keptSoFar reads the photo back as its owner, before the level is handed in.
+// keptSoFar looks at the case as the desk sees it before the level is handed in: the photo is
+// kept, and it is the phone's, so the desk gets no way to the bytes.
 func (p *person) keptSoFar(step string) {
 	p.Helper()
 	for _, s := range p.theCase().Steps {
@@ -283,8 +283,8 @@ func (p *person) keptSoFar(step string) {
 		if s.State != "accepted" && s.State != "checked" {
 			p.Errorf("%s is %s", step, s.State)
 		}
-		if got := p.desk.download("/v1/media/" + s.MediaID); !bytes.Equal(got, p.photos[step]) {
-			p.Errorf("%s: the server gives %d bytes, the phone sent %d others", step, len(got), len(p.photos[step]))
+		if s.MediaID != "" || len(s.Takes) > 0 {
+			p.Errorf("the desk is offered what the phone took: %+v", s)
 		}
 		return
 	}
@@ -340,5 +340,4 @@ func (p *person) done() {
 	// The token of the phone died with its handoff, the phone says so only when it is opened again.
 	ph.goTo(p.server.url + "/h")
 	ph.until(one("screen-enter") + " || " + one("screen-done") + " || " + one("screen-stopped"))
-	time.Sleep(0)
 }
