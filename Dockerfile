@@ -23,6 +23,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}"
  && mkdir -m 0700 /out/data
 
 FROM gcr.io/distroless/static-debian12:nonroot
+COPY LICENSE NOTICE /
 COPY --from=build /out/symbolon /symbolon
 # A new volume takes its owner from this folder.
 COPY --from=build --chown=65532:65532 /out/data /data

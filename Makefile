@@ -61,6 +61,10 @@ test-go: web
 test-e2e: web ## the end-to-end run with a browser
 	scripts/gotest.sh -shuffle=on -timeout 8m $(E2E)
 
+.PHONY: pictures
+pictures: web ## make the pictures of docs/pictures again
+	go test -count=1 ./e2e -pictures
+
 .PHONY: test-ferret
 test-ferret: ## MongoDB's calls against FerretDB, from a module of its own
 	cd cases/casemongo/ferrettest && go vet ./... && ../../../scripts/gotest.sh -count=1 ./...
