@@ -48,7 +48,7 @@ func (s *Service) Create(ctx context.Context, info Info, length int64) (Status, 
 		return Status{}, ErrLength
 	}
 	if length > info.MaxBytes {
-		return Status{}, ErrTooLarge.With("max_bytes", info.MaxBytes)
+		return Status{}, ErrTooLarge
 	}
 	if err := s.known(&ticket{}, info); err != nil {
 		return Status{}, err

@@ -111,7 +111,7 @@ func (w *writer) sealer() (*seal.Box, error) {
 func (w *writer) admit(r AppendRequest) error {
 	at := w.status().Offset
 	if r.Offset != at {
-		return ErrOffset.With("offset", at)
+		return ErrOffset
 	}
 	if r.Length < -1 {
 		return ErrLength
@@ -121,7 +121,7 @@ func (w *writer) admit(r AppendRequest) error {
 			return ErrLength
 		}
 		if r.Length > w.rec.Info.MaxBytes {
-			return ErrTooLarge.With("max_bytes", w.rec.Info.MaxBytes)
+			return ErrTooLarge
 		}
 		rec := w.rec
 		rec.Length = r.Length
@@ -143,7 +143,7 @@ func (w *writer) nothing(body io.Reader) error {
 		n, err := body.Read(b[:])
 		switch {
 		case n > 0:
-			return ErrTooLarge.With("max_bytes", w.rec.limit())
+			return ErrTooLarge
 		case err == io.EOF:
 			return nil
 		case err != nil:
@@ -171,7 +171,7 @@ func (w *writer) tail() ([]byte, error) {
 		return nil, fmt.Errorf("drop tail: %w", err)
 	}
 	w.pos.tail = nil
-	return nil, ErrOffset.With("offset", w.pos.offset()).Because(fmt.Errorf("tail of %s: %w", w.id, err))
+	return nil, ErrOffset.Because(fmt.Errorf("tail of %s: %w", w.id, err))
 }
 
 // receive stores the body.

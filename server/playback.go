@@ -97,9 +97,9 @@ func (s *Server) serve(c *fiber.Ctx, o media.Object, take cases.Take, look func(
 	tag := `"` + hex.EncodeToString(o.SHA256()) + `"`
 	size := o.Size()
 	from, length, partial := int64(0), size, false
-	if lines := c.Request().Header.PeekAll(fiber.HeaderRange); len(lines) == 1 && c.Method() == http.MethodGet && currentRange(c, tag) {
+	if asked, n := oneHeader(c, fiber.HeaderRange); n == 1 && c.Method() == http.MethodGet && currentRange(c, tag) {
 		var ok bool
-		if from, length, partial, ok = oneRange(string(lines[0]), size); !ok {
+		if from, length, partial, ok = oneRange(asked, size); !ok {
 			c.Set(fiber.HeaderContentRange, "bytes */"+itoa(size))
 			return errRange
 		}
@@ -140,8 +140,8 @@ type played struct {
 
 // currentRange is the rule of If-Range: a range of something else is not asked for.
 func currentRange(c *fiber.Ctx, tag string) bool {
-	lines := c.Request().Header.PeekAll(fiber.HeaderIfRange)
-	return len(lines) == 0 || len(lines) == 1 && string(lines[0]) == tag
+	of, n := oneHeader(c, fiber.HeaderIfRange)
+	return n == 0 || n == 1 && of == tag
 }
 
 // oneRange reads a Range header of one range. What is not one is passed over, as RFC 9110 §14.2 has

@@ -31,14 +31,22 @@ const (
 
 // Failures of what the headers of an upload say.
 var (
-	errTusVersion  = fault.New(fault.UnsupportedProtocol, "tus_version_unsupported", "Tus-Resumable must be 1.0.0.")
-	errTusHeader   = fault.New(fault.Malformed, "upload_header_invalid", "A header of the upload is missing or cannot be read.")
-	errChecksum    = fault.New(fault.Malformed, "upload_checksum_invalid", "Upload-Checksum is sha1 or sha256, a space and the digest in base64.")
-	errMetadata    = fault.New(fault.Malformed, "upload_metadata_invalid", "Upload-Metadata must name the case and the step, each value in base64.")
-	errPieceType   = fault.New(fault.Unsupported, "content_type_unsupported", "Bytes of an upload are application/offset+octet-stream.")
-	errEmptyPiece  = fault.New(fault.Malformed, "upload_empty_chunk", "There are no bytes here. Upload-Length equal to the offset would complete the upload.")
-	errBothLengths = errTusHeader.With("header", headerDeferLength)
+	errTusVersion = fault.New(fault.UnsupportedProtocol, "tus_version_unsupported", "Tus-Resumable must be 1.0.0.")
+	errChecksum   = fault.New(fault.Malformed, "upload_checksum_invalid", "Upload-Checksum is sha1 or sha256, a space and the digest in base64.")
+	errMetadata   = fault.New(fault.Malformed, "upload_metadata_invalid", "Upload-Metadata must name the case and the step, each value in base64.")
+	errPieceType  = fault.New(fault.Unsupported, "content_type_unsupported", "Bytes of an upload are application/offset+octet-stream.")
+	errEmptyPiece = fault.New(fault.Malformed, "upload_empty_chunk", "There are no bytes here. Upload-Length equal to the offset would complete the upload.")
 )
+
+// badHeader names a header that is missing or cannot be read.
+func badHeader(name string) error {
+	return fault.New(fault.Malformed, "upload_header_invalid", name+" is missing or cannot be read.")
+}
+
+// badMetadata names a member of the metadata, one of ours, that is missing or cannot be read.
+func badMetadata(name string) error {
+	return fault.New(fault.Malformed, errMetadata.Code, `The member "`+name+`" of Upload-Metadata is missing or cannot be read.`)
+}
 
 // Bounds of what metadata may be.
 const (
@@ -66,7 +74,8 @@ func tusOptions(c *fiber.Ctx) error {
 	return nil
 }
 
-// oneHeader returns a copy of a header's first value and how many there are.
+// oneHeader returns a copy of a header's first value and how many there are. (The next PeekAll
+// writes over what the one before returned.)
 func oneHeader(c *fiber.Ctx, name string) (value string, n int) {
 	lines := c.Request().Header.PeekAll(name)
 	if len(lines) == 0 {
@@ -83,7 +92,7 @@ func byteCount(c *fiber.Ctx, name string) (int64, error) {
 	}
 	v, err := strconv.ParseUint(text, 10, 62)
 	if n > 1 || err != nil {
-		return 0, errTusHeader.With("header", name)
+		return 0, badHeader(name)
 	}
 	return int64(v), nil
 }
@@ -97,9 +106,9 @@ func declaredLength(c *fiber.Ctx) (int64, error) {
 	deferred, n := oneHeader(c, headerDeferLength)
 	switch {
 	case n > 1, n == 1 && deferred != "1", n == 1 && length >= 0:
-		return 0, errBothLengths
+		return 0, badHeader(headerDeferLength)
 	case n == 0 && length < 0:
-		return 0, errTusHeader.With("header", headerLength)
+		return 0, badHeader(headerLength)
 	}
 	return length, nil
 }
@@ -156,17 +165,17 @@ func readMetadata(c *fiber.Ctx) (metadata, error) {
 			value = c.Query(f.name)
 		}
 		if len(value) > maxMetadataValue || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return m, errMetadata.With("name", f.name)
+			return m, badMetadata(f.name)
 		}
 		*f.value = strings.Clone(value)
 	}
 	switch {
 	case m.caseID == "":
-		return m, errMetadata.With("name", "case")
+		return m, badMetadata("case")
 	case m.step == "":
-		return m, errMetadata.With("name", "step")
+		return m, badMetadata("step")
 	case m.role != "" && m.role != "still":
-		return m, errMetadata.With("name", "role")
+		return m, badMetadata("role")
 	}
 	m.filetype, _, _ = strings.Cut(strings.ToLower(m.filetype), ";") // MediaRecorder says "video/webm;codecs=vp8"
 	return m, nil

@@ -67,14 +67,14 @@ func (s *Server) createUpload(c *fiber.Ctx) error {
 		return err
 	}
 	if _, n := oneHeader(c, "Upload-Concat"); n > 0 { // not offered; taken as a plain upload it would be a wrong one
-		return errTusHeader.With("header", "Upload-Concat")
+		return badHeader("Upload-Concat")
 	}
 	first, err := s.piece(c, 0)
 	if err != nil {
 		return err
 	}
 	if first.body != nil && length >= 0 && first.body.declared() > length {
-		return media.ErrTooLarge.With("max_bytes", length)
+		return media.ErrTooLarge
 	}
 	first.total = length
 	key, err := idempotencyKey(c)
@@ -235,7 +235,7 @@ func (s *Server) appendUpload(c *fiber.Ctx) error {
 		return err
 	}
 	if offset < 0 {
-		return errTusHeader.With("header", headerOffset)
+		return badHeader(headerOffset)
 	}
 	next, err := s.piece(c, offset)
 	if err != nil {
@@ -254,7 +254,7 @@ func (s *Server) appendUpload(c *fiber.Ctx) error {
 			limit = st.MaxBytes
 		}
 		if next.body.declared() > limit-offset {
-			return media.ErrTooLarge.With("max_bytes", limit)
+			return media.ErrTooLarge
 		}
 	}
 	if st, err = s.receive(c, p, st.Info, next); err != nil {
