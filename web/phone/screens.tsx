@@ -410,7 +410,7 @@ export function Sending({ phone }: { phone: Phone }) {
     if (!moving) announce(t("phone.handing_in"));
   }, [quarter, moving]);
   const sizes = { sent: megabytes(stored), total: megabytes(total) };
-  const label = seconds !== null && seconds > 10 ? t("send", { ...sizes, time: span(seconds) }) : t("send.size", sizes);
+  const label = seconds !== null && seconds > 10 ? t("send", { ...sizes, time: about(seconds) }) : t("send.size", sizes);
   return (
     <Page
       phone={phone}
@@ -427,6 +427,11 @@ export function Sending({ phone }: { phone: Phone }) {
       {moving && !phone.offline ? <p class="soft">{t("phone.sending.stay")}</p> : null}
     </Page>
   );
+}
+
+/** A short time in tens of seconds, a longer one in minutes. */
+function about(seconds: number): string {
+  return seconds < 75 ? tn("span.seconds", Math.ceil(seconds / 10) * 10) : span(seconds);
 }
 
 /** Done: back to the desk, and a receipt. */
