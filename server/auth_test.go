@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/server"
 	"github.com/symbolon/symbolon/server/servertest"
 )
@@ -272,4 +273,52 @@ func TestSigningInAgainEndsTheFormerSession(t *testing.T) {
 		t.Fatal("the token did not change")
 	}
 	p.Do("GET", "/v1/me", nil, "Cookie", "symbolon_session="+old).Want(t, 401)
+}
+
+// Another site must not sign its visitor in as somebody else, nor make a phone of their browser.
+func TestAnotherSiteSetsNoCookie(t *testing.T) {
+	s := servertest.Start(t)
+	p := s.Person(t)
+	victim := s.NewBrowser(t) // without a cookie of ours
+	account := map[string]any{"email": p.Email, "password": p.Password}
+	offer := p.Offer()
+	for _, from := range [][]string{
+		{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"},
+		{"Sec-Fetch-Site", "-", "Origin", "https://evil.example"},
+	} {
+		victim.Do("POST", "/v1/session", account, from...).Want(t, 403, "cross_site_request")
+		victim.Do("POST", "/v1/tokens", account, from...).Want(t, 403, "cross_site_request")
+		victim.Do("POST", "/v1/accounts", account, from...).Want(t, 403, "cross_site_request")
+		victim.Do("POST", "/v1/handoffs/claim", map[string]any{"code": offer.String("text_code")}, from...).Want(t, 403, "cross_site_request")
+	}
+	if len(victim.Cookies) != 0 {
+		t.Errorf("cookies %v", victim.Cookies)
+	}
+	if got := p.Do("GET", "/v1/handoffs/"+offer.String("id"), nil).String("state"); got != "offered" {
+		t.Errorf("the handoff is %s", got)
+	}
+}
+
+// A picture's address does not say whose it is: a browser that is both desk and phone sees its own of either.
+func TestPicturesAreShownByEitherCookie(t *testing.T) {
+	s := servertest.Start(t)
+	p := s.Person(t)
+	own := p.Send("document_front", servertest.Photo(1))
+	offer := p.Do("POST", p.Path("/handoffs"), map[string]any{"steps": []string{"document_back"}}).Want(t, 201)
+	p.Do("POST", "/v1/handoffs/claim", map[string]any{"code": offer.String("text_code")}).Want(t, 201)
+	number := p.Do("GET", "/v1/handoffs/"+offer.String("id"), nil).String("match.number")
+	p.Do("POST", "/v1/capture/match", map[string]any{"number": number}).Want(t, 200)
+	phones := p.Send("document_back", servertest.Photo(2), "Symbolon-As", "capture")
+	for _, upload := range []string{own, phones} {
+		path := "/v1/media/" + cases.MediaID(upload)
+		p.Do("GET", path, nil).Want(t, 200)
+		as := []string{"applicant", "capture"}
+		if upload == phones {
+			as[0], as[1] = as[1], as[0]
+		}
+		p.Do("GET", path, nil, "Symbolon-As", as[0]).Want(t, 200)
+		p.Do("GET", path, nil, "Symbolon-As", as[1]).Want(t, 404, "media_unknown")
+	}
+	stranger := s.Person(t)
+	stranger.Do("GET", "/v1/media/"+cases.MediaID(own), nil).Want(t, 404, "media_unknown")
 }

@@ -28,7 +28,6 @@ type retentionView struct {
 // are set up. What the operator ends by hand has no number.
 func (s *Server) operator(c *fiber.Ctx) error {
 	minutes := func(d time.Duration) *int { m := int(d.Minutes()); return &m }
-	c.Set(fiber.HeaderCacheControl, "public, max-age=300")
 	return c.JSON(operatorView{
 		Name: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Support: s.cfg.Operator.Support,
 		Retention: []retentionView{

@@ -1,7 +1,5 @@
 package server
 
-import "github.com/gofiber/fiber/v2"
-
 // routes is every address of this server on one page.
 func (s *Server) routes() {
 	// What every request passes, in this order. logged answers what fails below it.
@@ -18,9 +16,7 @@ func (s *Server) routes() {
 	s.handoffRoutes(v1) // /cases/…/handoffs, /handoffs
 	s.captureRoutes(v1) // /capture
 	s.uploadRoutes(v1)  // /uploads, /media
-	if l, ok := any(s).(interface{ liveRoutes(fiber.Router) }); ok {
-		l.liveRoutes(v1) // …/live, …/progress
-	}
+	s.liveRoutes(v1)    // …/live, …/progress
 
 	s.pageRoutes(s.app) // /, /h, /assets/…
 }

@@ -289,12 +289,12 @@ func Photo(seed uint8) []byte {
 }
 
 // Send uploads bytes as a take of a step, whole, and returns the upload's id.
-func (c *Client) Send(step string, photo []byte) string {
+func (c *Client) Send(step string, photo []byte, headers ...string) string {
 	c.t.Helper()
 	b64 := base64.StdEncoding.EncodeToString
-	a := c.Do("POST", "/v1/uploads", photo, "Content-Type", "application/offset+octet-stream", "Tus-Resumable", "1.0.0",
+	a := c.Do("POST", "/v1/uploads", photo, append(headers, "Content-Type", "application/offset+octet-stream", "Tus-Resumable", "1.0.0",
 		"Upload-Length", fmt.Sprint(len(photo)),
-		"Upload-Metadata", "case "+b64([]byte(c.CaseID))+",step "+b64([]byte(step))+",filetype "+b64([]byte("image/jpeg"))).Want(c.t, 201)
+		"Upload-Metadata", "case "+b64([]byte(c.CaseID))+",step "+b64([]byte(step))+",filetype "+b64([]byte("image/jpeg")))...).Want(c.t, 201)
 	return strings.TrimPrefix(a.Header.Get("Location"), "/v1/uploads/")
 }
 
