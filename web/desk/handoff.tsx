@@ -48,7 +48,7 @@ export function HandoffPage({ level }: { level: number }) {
     if (state === "done" && editable) go(`/identity/${level}`, true);
   }, [state, editable, level]);
 
-  return <Verify level={level} aside={<Safe />}>{body()}</Verify>;
+  return <Verify level={level} aside={state === "claimed" || state === "active" ? <Safe /> : undefined}>{body()}</Verify>;
 
   function body() {
     if (!h) return <Ended level={level} state="none" />;
@@ -73,7 +73,8 @@ function Safe() {
 }
 
 function useMinutesLeft(until: string): number {
-  const left = () => Math.max(0, Math.ceil((Date.parse(until) - serverNow()) / 60_000));
+  // The server's clock is known to a second or so: ten minutes must not read as eleven.
+  const left = () => Math.max(1, Math.ceil((Date.parse(until) - serverNow() - 1_500) / 60_000));
   const [n, set] = useState(left);
   useEffect(() => {
     set(left());

@@ -73,7 +73,7 @@ export function Mirror({ h }: { h: Handoff }) {
           <li key={s.id} class={s === current ? "mirror-step here" : "mirror-step"} data-test={`mirror-step-${s.id}`} data-state={s.state} aria-current={s === current ? "step" : undefined}>
             <span class="mirror-dot">{s.state === "accepted" || s.state === "checked" ? <Icon name="check" small /> : <Icon name={s.id === "document_back" ? "id-back" : "id-front"} small />}</span>
             <span>{stepWord(s.id)}</span>
-            <span class="soft mirror-state">{t(`step.state.${s.state}`)}</span>
+            <span class="soft mirror-state">{s === current && p && phoneHere && s.state === "todo" ? t("step.now") : t(`step.state.${s.state}`)}</span>
           </li>
         ))}
       </ol>
