@@ -7,7 +7,7 @@ import (
 
 // HurrySockets shortens what sockets wait for, before the first one opens.
 func (s *Server) HurrySockets(ping, silence, write time.Duration) {
-	s.sockets.timing = socketTiming{ping: ping, silence: silence, write: write, farewell: time.Second, retry: 20 * time.Millisecond}
+	s.sockets.timing = socketTiming{ping: ping, silence: silence, write: write, farewell: 200 * time.Millisecond, retry: 20 * time.Millisecond}
 }
 
 // SmallBuffers lets the system hold little of what the connections that are open now do not take.

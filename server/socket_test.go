@@ -542,6 +542,40 @@ func TestAStopClosesEverySocketWith1001AndLeavesNothing(t *testing.T) {
 	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
 
+// A connection goes back to a pool when its handler returns. A reader that is still busy
+// with it then would work on somebody else's.
+func TestAHandlerOutlivesItsReader(t *testing.T) {
+	s := servertest.Start(t)
+	s.Server.HurrySockets(20*time.Second, 60*time.Second, 10*time.Second)
+	desk := s.Person(t)
+	phone, _ := desk.Phone()
+	e := open(t, s, phone, captureLive)
+	e.next()
+	s.Clock.Advance(live.AwayAfter)
+	s.Redis.Lock() // the reader notes the sign of life that follows, and waits
+	unlock := sync.OnceFunc(s.Redis.Unlock)
+	defer unlock()
+	e.say(map[string]any{"type": "progress", "step": "document_front", "phase": "aiming"})
+	for end := time.Now().Add(10 * time.Second); !s.Hub.Present(desk.CaseID).Phone; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the message never arrived")
+		}
+	}
+	s.Hub.Close()
+	e.closes(1001)
+	raw := e.NetConn()
+	_ = raw.SetReadDeadline(time.Now().Add(800 * time.Millisecond)) // four times the farewell
+	var timeout net.Error
+	if _, err := raw.Read(make([]byte, 1)); !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("the connection ended while its reader was busy: %v", err)
+	}
+	unlock()
+	_ = raw.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := raw.Read(make([]byte, 1)); err == nil || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Errorf("the connection does not end: %v", err)
+	}
+}
+
 func TestAStoreThatFailsDoesNotEndASocket(t *testing.T) {
 	s := servertest.Start(t)
 	s.Server.HurrySockets(30*time.Millisecond, 20*time.Second, 10*time.Second)
