@@ -12,7 +12,7 @@ import { backOff, pause } from "../shared/wait";
 import type { Capture, CaptureStep, Landing, Operator, UploadInfo } from "../shared/types";
 import { appOf, deviceOf } from "./device";
 import { first, keepCode, takeCode } from "./fragment";
-import { nextStep, screenOf, settled, storedTake, type End, type Facts, type LocalTake, type Screen } from "./screen";
+import { begun, nextStep, screenOf, settled, storedTake, type End, type Facts, type LocalTake, type Screen } from "./screen";
 import { Teller, type Doing } from "./teller";
 
 /** A photo on this phone, from the shutter until the server accepted it. */
@@ -340,6 +340,7 @@ export class Phone {
     const id = this.facts.capture?.handoff.id;
     if (id !== undefined) writeJSON(startedKey, id);
     this.set({ started: true });
+    void this.pump();
   }
 
   /** The camera was allowed. */
@@ -633,7 +634,7 @@ export class Phone {
   private async submit(): Promise<void> {
     const capture = this.facts.capture;
     if (capture === null || capture.handoff.state !== "active" || this.submitting || this.facts.end !== null) return;
-    if (this.takes.length > 0 || !capture.steps.every(settled)) return;
+    if (this.takes.length > 0 || !capture.steps.every(settled) || !(begun(this.facts, capture) || this.accepted.size > 0)) return;
     this.submitting = true;
     this.problem = null;
     try {

@@ -91,8 +91,7 @@ export function screenOf(f: Facts): Screen {
 }
 
 function work(f: Facts, capture: Capture): Screen {
-  const begun = f.started || f.takes.length > 0 || capture.steps.some((step) => step.state === "accepted" || step.state === "stored");
-  if (!begun) return { name: "plan" };
+  if (!begun(f, capture)) return { name: "plan" };
   for (const step of capture.steps) {
     const take = f.takes.find((one) => one.step === step.id);
     if (take?.state === "look" || take?.state === "failed") return { name: "check", step, take };
@@ -103,6 +102,16 @@ function work(f: Facts, capture: Capture): Screen {
   if (next.state === "stored" && storedTake(next) !== null) return { name: "check", step: next, take: null };
   if (f.missing !== null) return { name: "unsupported", missing: f.missing };
   return { name: f.allowed ? "photo" : "permission", step: next };
+}
+
+/**
+ * The person has begun here, or some steps are done and others not. Where all are done already by
+ * somebody else, the plan says so first: nothing is handed in without a tap.
+ */
+export function begun(f: Facts, capture: Capture): boolean {
+  if (f.started || f.takes.length > 0 || capture.steps.some((step) => step.state === "stored")) return true;
+  const done = capture.steps.filter(settled).length;
+  return done > 0 && done < capture.steps.length;
 }
 
 /** The first step that still needs the person, or null. */

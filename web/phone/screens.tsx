@@ -263,11 +263,11 @@ export function Plan({ phone }: { phone: Phone }) {
       phone={phone}
       actions={
         <Button kind="primary" wide test="start" onClick={() => phone.begin()}>
-          {t("phone.start")}
+          {t(left.length === 0 ? "phone.hand_in" : "phone.start")}
         </Button>
       }
     >
-      <Heading screen="plan">{tn("phone.plan", left.length)}</Heading>
+      <Heading screen="plan">{left.length === 0 ? t("phone.plan.none") : tn("phone.plan", left.length)}</Heading>
       <ol class="plan">
         {capture.steps.map((step) => (
           <li key={step.id} class="plan-step" data-test={`plan-${step.id}`}>
@@ -277,11 +277,15 @@ export function Plan({ phone }: { phone: Phone }) {
           </li>
         ))}
       </ol>
-      <p>{t("prepare", { min: Math.max(1, left.length * minutesAPhoto) })}</p>
-      <div class="soft">
-        <p>{t("phone.plan.data", { mb: Math.ceil((left.length * bytesAPhoto) / 1_000_000) })}</p>
-        <p>{t("phone.plan.private", { operator: operatorName(phone) })}</p>
-      </div>
+      {left.length === 0 ? null : (
+        <>
+          <p>{t("prepare", { min: left.length * minutesAPhoto })}</p>
+          <div class="soft">
+            <p>{t("phone.plan.data", { mb: Math.ceil((left.length * bytesAPhoto) / 1_000_000) })}</p>
+            <p>{t("phone.plan.private", { operator: operatorName(phone) })}</p>
+          </div>
+        </>
+      )}
     </Page>
   );
 }

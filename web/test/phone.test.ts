@@ -127,6 +127,11 @@ describe("screens", () => {
     const lost = capture("active", step("document_front", "uploading", [{ upload_id: "upl_1", state: "open" }]));
     expect(name({ capture: lost })).toBe("photo");
   });
+  it("hand nothing in that was done elsewhere without a tap", () => {
+    const all = capture("active", step("document_front", "accepted"), step("document_back", "accepted"));
+    expect(name({ capture: all, started: false })).toBe("plan");
+    expect(name({ capture: all })).toBe("sending");
+  });
   it("count what is left for the person", () => {
     const all = capture("active", step("document_front", "accepted"), step("document_back", "todo"), step("address_proof", "todo"));
     expect(stepsLeft(all, [take("document_back", "sending")]).map((one) => one.id)).toEqual(["address_proof"]);
