@@ -1,0 +1,270 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// config is every setting of the server, read once.
+type config struct {
+	Listen         string
+	TLS            string
+	TLSListen      string
+	PublicURL      string
+	Data           string
+	Key            string
+	KeyFile        string
+	RedisURL       string
+	MongoURL       string
+	TrustedProxies []netip.Prefix
+	OperatorName   string
+	OperatorWhy    string
+	Support        string
+	OpsListen      string
+	Log            string
+}
+
+// setting is one row of the table that -h and the README show. A setting without a flag is a
+// secret that must not stand on a command line, where every user of the machine can read it.
+type setting struct {
+	flag, env, value, help string
+	set                    func(*config, string) error
+}
+
+var settings = []setting{
+	{"listen", "SYMBOLON_LISTEN", "127.0.0.1:8080", "HOST:PORT for plain HTTP: this machine's browser, or a proxy that ends TLS",
+		func(c *config, v string) error { c.Listen = v; return checkListen(v) }},
+	{"tls", "SYMBOLON_TLS", "off", "off; local (a small certificate authority of its own, for phones in the same network); or CERT.pem,KEY.pem",
+		func(c *config, v string) error { c.TLS = v; return checkTLS(v) }},
+	{"tls-listen", "SYMBOLON_TLS_LISTEN", ":8443", "HOST:PORT for HTTPS, unless --tls is off",
+		func(c *config, v string) error { c.TLSListen = v; return checkListen(v) }},
+	{"public-url", "SYMBOLON_PUBLIC_URL", "", "the address that phones reach, such as https://kyc.example.com; found out where it is not given",
+		func(c *config, v string) (err error) { c.PublicURL, err = checkOrigin(v); return err }},
+	{"data", "SYMBOLON_DATA", "data", "the folder for everything that is kept on this machine",
+		func(c *config, v string) error { c.Data = v; return notEmpty(v) }},
+	{"key-file", "SYMBOLON_KEY_FILE", "", "the file with the operator's key; DATA/operator.key where it is not given",
+		func(c *config, v string) error { c.KeyFile = v; return nil }},
+	{"", "SYMBOLON_KEY", "", "the operator's key itself, in place of the file; during a rotation NEW,OLD",
+		func(c *config, v string) error { c.Key = v; return nil }},
+	{"redis-url", "SYMBOLON_REDIS_URL", "", "redis:// or rediss:// for sessions and handoffs; in this process where it is not given",
+		func(c *config, v string) error { c.RedisURL = v; return checkScheme(v, "redis", "rediss") }},
+	{"mongo-url", "SYMBOLON_MONGO_URL", "", "mongodb:// or mongodb+srv:// with a database name, for cases; a file in DATA where it is not given",
+		func(c *config, v string) error { c.MongoURL = v; return checkScheme(v, "mongodb", "mongodb+srv") }},
+	{"trusted-proxies", "SYMBOLON_TRUSTED_PROXIES", "", "addresses or networks, separated by commas, whose X-Forwarded-For and -Proto count",
+		func(c *config, v string) (err error) { c.TrustedProxies, err = prefixes(v); return err }},
+	{"operator-name", "SYMBOLON_OPERATOR_NAME", "Symbolon", "the company's name as applicants read it",
+		func(c *config, v string) error { c.OperatorName = v; return notEmpty(v) }},
+	{"operator-purpose", "SYMBOLON_OPERATOR_PURPOSE", "", "one sentence that says what the verification is for; a general one where it is not given",
+		func(c *config, v string) error { c.OperatorWhy = v; return nil }},
+	{"support", "SYMBOLON_SUPPORT", "", "an e-mail or web address that applicants can turn to",
+		func(c *config, v string) error { c.Support = v; return nil }},
+	{"ops-listen", "SYMBOLON_OPS_LISTEN", "", "HOST:PORT for metrics and the details of readiness; never open it to the world; off where it is not given",
+		func(c *config, v string) error {
+			c.OpsListen = v
+			if v == "" {
+				return nil
+			}
+			return checkListen(v)
+		}},
+	{"log", "SYMBOLON_LOG", "text", "the form of log lines: text or json",
+		func(c *config, v string) error { c.Log = v; return oneOf(v, "text", "json") }},
+}
+
+// readConfig reads the settings from flags, then from the environment, then from their defaults. An
+// unknown flag or SYMBOLON_ variable, or a bad value, is an error that says what to write.
+func readConfig(name string, args, environ []string, out io.Writer, more ...func(*flag.FlagSet)) (config, error) {
+	var c config
+	fs := flag.NewFlagSet("symbolon "+name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	for _, add := range more {
+		add(fs)
+	}
+	given := map[string]string{}
+	for _, s := range settings {
+		if s.flag != "" {
+			fs.Func(s.flag, s.help, func(v string) error { given[s.env] = v; return nil })
+		}
+	}
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			usage(out, name, fs)
+			return c, err
+		}
+		return c, fmt.Errorf("%w; see symbolon %s -h", err, name)
+	}
+	if fs.NArg() > 0 {
+		return c, fmt.Errorf("%q is not understood; settings are written --name value, see symbolon %s -h", fs.Arg(0), name)
+	}
+	env, err := symbolonVars(environ)
+	if err != nil {
+		return c, err
+	}
+	for _, s := range settings {
+		v, from := s.value, "the default of --"+s.flag
+		if e, ok := env[s.env]; ok {
+			v, from = e, s.env
+		}
+		if f, ok := given[s.env]; ok {
+			v, from = f, "--"+s.flag
+		}
+		if err := s.set(&c, v); err != nil {
+			return c, fmt.Errorf("%s: %w", from, err)
+		}
+	}
+	if c.KeyFile == "" {
+		c.KeyFile = filepath.Join(c.Data, "operator.key")
+	}
+	return c, nil
+}
+
+// symbolonVars picks the SYMBOLON_ variables, and refuses unknown ones: a misspelt one would
+// otherwise be a setting that silently does nothing. SYMBOLON_TEST_ is the tests' own.
+func symbolonVars(environ []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, kv := range environ {
+		k, v, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(k, "SYMBOLON_") || strings.HasPrefix(k, "SYMBOLON_TEST_") {
+			continue
+		}
+		if !slices.ContainsFunc(settings, func(s setting) bool { return s.env == k }) {
+			return nil, fmt.Errorf("%s is not a setting; the known ones stand in symbolon serve -h", k)
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+func usage(w io.Writer, name string, fs *flag.FlagSet) {
+	fmt.Fprintf(w, "Usage: symbolon %s [settings]\n\n", name)
+	fs.VisitAll(func(f *flag.Flag) {
+		if !slices.ContainsFunc(settings, func(s setting) bool { return s.flag == f.Name }) {
+			fmt.Fprintf(w, "  --%s\n        %s\n", f.Name, f.Usage)
+		}
+	})
+	for _, s := range settings {
+		left := s.env
+		if s.flag != "" {
+			left = "--" + s.flag + ", " + s.env
+		}
+		fmt.Fprintf(w, "  %s\n        %s", left, s.help)
+		if s.value != "" {
+			fmt.Fprintf(w, " (%s)", s.value)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// settingsTable is the table of the README.
+func settingsTable() string {
+	var b strings.Builder
+	b.WriteString("| flag | variable | default | what it sets |\n|---|---|---|---|\n")
+	code := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return "`" + s + "`"
+	}
+	for _, s := range settings {
+		f := s.flag
+		if f != "" {
+			f = "--" + f
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(f), code(s.env), code(s.value), s.help)
+	}
+	return b.String()
+}
+
+func notEmpty(v string) error {
+	if strings.TrimSpace(v) == "" {
+		return errors.New("this cannot be empty")
+	}
+	return nil
+}
+
+func oneOf(v string, allowed ...string) error {
+	if slices.Contains(allowed, v) {
+		return nil
+	}
+	return fmt.Errorf("%q is not known; write one of: %s", v, strings.Join(allowed, ", "))
+}
+
+func checkListen(v string) error {
+	host, port, err := net.SplitHostPort(v)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err == nil && host != "" && host != "localhost" {
+		_, err = netip.ParseAddr(host)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is no address to listen on; write HOST:PORT, such as 127.0.0.1:8080 or :8080", v)
+	}
+	return nil
+}
+
+func checkTLS(v string) error {
+	if v == "off" || v == "local" {
+		return nil
+	}
+	cert, key, ok := strings.Cut(v, ",")
+	if !ok {
+		return fmt.Errorf("%q is not known; write off, local, or CERT.pem,KEY.pem", v)
+	}
+	for _, f := range []string{cert, key} {
+		if _, err := os.Stat(f); err != nil {
+			return fmt.Errorf("the file %q cannot be read", f)
+		}
+	}
+	return nil
+}
+
+// checkOrigin returns v as an origin, without a slash at its end.
+func checkOrigin(v string) (string, error) {
+	if v == "" {
+		return "", nil
+	}
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("%q is no web address; write https://HOST or https://HOST:PORT", v)
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host), nil
+}
+
+func checkScheme(v string, schemes ...string) error {
+	if v == "" {
+		return nil
+	}
+	// The value may hold a password: it is not repeated.
+	for _, s := range schemes {
+		if strings.HasPrefix(v, s+"://") {
+			return nil
+		}
+	}
+	return fmt.Errorf("write an address that starts with %s://", strings.Join(schemes, ":// or "))
+}
+
+func prefixes(v string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for f := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' }) {
+		p, err := netip.ParsePrefix(f)
+		if err != nil {
+			a, err := netip.ParseAddr(f)
+			if err != nil {
+				return nil, fmt.Errorf("%q is neither an address nor a network; write 10.0.0.5 or 10.0.0.0/8", f)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}

@@ -1,0 +1,73 @@
+// Command symbolon is the server, its pages and its tools.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set at build time.
+var version = "dev"
+
+// commands is what symbolon can do, in the order in which help lists it.
+var commands = []struct {
+	name, help string
+	run        func(ctx context.Context, args []string, std stdio) error
+}{
+	{"serve", "run the server", serve},
+	{"account", "account create --email ADDRESS [--role ROLE]: make an account", account},
+	{"migrate", "bring the stored data to this version's form", migrate},
+	{"check-config", "read the settings, say what is wrong with them, and stop", checkConfig},
+	{"health", "ask the running server whether it is alive", health},
+	{"version", "print the version", func(_ context.Context, _ []string, s stdio) error {
+		_, err := fmt.Fprintln(s.out, version)
+		return err
+	}},
+}
+
+// stdio is the standard streams and the environment, which tests replace.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
+}
+
+// run runs one command and returns the exit status: 0, 1 for a failure, 2 for words that
+// are not understood.
+func run(ctx context.Context, args []string, std stdio) int {
+	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
+		fmt.Fprint(std.out, "Usage: symbolon COMMAND [settings]\n\n")
+		for _, c := range commands {
+			fmt.Fprintf(std.out, "  %-13s %s\n", c.name, c.help)
+		}
+		fmt.Fprint(std.out, "\nsymbolon COMMAND -h lists the settings.\n")
+		return 0
+	}
+	for _, c := range commands {
+		if c.name != args[0] {
+			continue
+		}
+		err := c.run(ctx, args[1:], std)
+		switch {
+		case err == nil, errors.Is(err, flag.ErrHelp):
+			return 0
+		default:
+			fmt.Fprintln(std.err, "symbolon:", err)
+			return 1
+		}
+	}
+	fmt.Fprintf(std.err, "symbolon: there is no command %q; see symbolon help\n", args[0])
+	return 2
+}

@@ -1,0 +1,414 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casemongo"
+	"github.com/symbolon/symbolon/cases/casesqlite"
+	"github.com/symbolon/symbolon/handoff"
+	"github.com/symbolon/symbolon/handoff/handoffredis"
+	"github.com/symbolon/symbolon/live"
+	"github.com/symbolon/symbolon/live/liveredis"
+	"github.com/symbolon/symbolon/media"
+	"github.com/symbolon/symbolon/media/mediafs"
+	"github.com/symbolon/symbolon/seal"
+	"github.com/symbolon/symbolon/server"
+	"github.com/symbolon/symbolon/sessions"
+	"github.com/symbolon/symbolon/sessions/embeddedredis"
+	"github.com/symbolon/symbolon/sessions/sessionredis"
+	"github.com/symbolon/symbolon/web"
+)
+
+// stopWithin is how long running requests may take to end.
+const stopWithin = 10 * time.Second
+
+// program is the whole server: what listens, what runs beside it and what has to be closed.
+type program struct {
+	log       *slog.Logger
+	server    *server.Server
+	cases     *cases.Service
+	handoffs  *handoff.Service
+	hub       *live.Hub
+	media     *media.Service
+	listeners []listener
+	ops       net.Listener
+	publicURL string
+	addresses []string // https addresses of this machine, best first
+	closers   []func() error
+}
+
+// listener is one open door.
+type listener struct {
+	net.Listener
+	secure bool
+}
+
+// build opens the stores, joins the subjects and listens, without answering yet. What it opened is closed
+// by close, also after an error.
+func build(ctx context.Context, c config, log *slog.Logger) (p *program, err error) {
+	p = &program{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+			p = nil
+		}
+	}()
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return p, fmt.Errorf("the data folder cannot be made: %w", err)
+	}
+	unlock, err := lock(c)
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, unlock)
+	keys, err := operatorKeys(c, log)
+	if err != nil {
+		return p, err
+	}
+
+	// Doors first: the address in QR codes is that of an open one.
+	hosts, ca, err := p.listen(c)
+	if err != nil {
+		return p, err
+	}
+
+	backend, err := openCases(ctx, c)
+	if err != nil {
+		return p, fmt.Errorf("the store of cases does not open: %w", err)
+	}
+	p.closers = append(p.closers, backend.Close)
+	p.cases, err = cases.New(ctx, cases.Config{
+		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log,
+		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
+		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
+		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
+	})
+	if errors.Is(err, cases.ErrWrongKey) {
+		return p, errors.New("the operator's key is not the one this data was written with; set SYMBOLON_KEY or --key-file to that key")
+	}
+	if err != nil {
+		return p, err
+	}
+
+	// Sessions, handoffs and the live view share one Redis, here or elsewhere.
+	redis, closeRedis, err := openRedis(ctx, c, keys, log)
+	if err != nil {
+		return p, fmt.Errorf("the store of sessions does not open: %w", err)
+	}
+	p.closers = append(p.closers, closeRedis)
+	if p.hub, err = live.New(live.Config{Bus: liveredis.New(redis)}); err != nil {
+		return p, err
+	}
+	people, err := sessions.New(sessions.Config{Store: sessionredis.New(redis), Key: keys.Derive("sessions")})
+	if err != nil {
+		return p, err
+	}
+	p.handoffs, err = handoff.New(handoff.Config{
+		Store: handoffredis.New(redis), Key: keys.Derive("handoff"), Origin: p.publicURL,
+		RaiseEpoch: func(ctx context.Context, caseID, cause string) (int64, error) {
+			return p.cases.RaiseEpoch(ctx, caseID, cause, cases.Actor{Kind: cases.BySystem})
+		},
+		Ended:   p.handoffEnded,
+		Changed: func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
+	})
+	if err != nil {
+		return p, err
+	}
+
+	files, err := mediafs.Open(filepath.Join(c.Data, "media"))
+	if err != nil {
+		return p, fmt.Errorf("the media folder does not open: %w", err)
+	}
+	p.media, err = media.New(media.Config{
+		Store: files, Key: p.cases.Key,
+		Completed: func(ctx context.Context, st media.Status) error {
+			_, err := p.cases.TakeStored(ctx, st.CaseID, st.ID, st.Length, st.SHA256, st.Head)
+			return err
+		},
+	})
+	if err != nil {
+		return p, err
+	}
+	p.closers = append(p.closers, p.media.Close)
+
+	p.server, err = server.New(server.Config{
+		Cases: p.cases, Sessions: people, Handoffs: p.handoffs, Hub: p.hub, Media: p.media,
+		Operator:  server.Operator{Name: c.OperatorName, Purpose: c.OperatorWhy, Support: c.Support},
+		PublicURL: p.publicURL, Hosts: hosts, TrustedProxies: c.TrustedProxies, TrustCA: ca,
+		Ready: func(ctx context.Context) map[string]error {
+			bad := map[string]error{}
+			for name, ping := range map[string]func(context.Context) error{
+				"cases": backend.Ping, "sessions": func(ctx context.Context) error { return redis.Ping(ctx).Err() },
+			} {
+				if err := ping(ctx); err != nil {
+					bad[name] = err
+				}
+			}
+			return bad
+		},
+		Pages: pages(), Log: log,
+	})
+	return p, err
+}
+
+// handoffEnded frees what a phone held when its handoff left its last live state: uploads that still run
+// are cut, takes that nobody kept leave the case, the phone's socket is told.
+func (p *program) handoffEnded(ctx context.Context, h handoff.Handoff) error {
+	p.media.Interrupt(h.ID)
+	err := p.cases.EndEpoch(ctx, h.CaseID, h.ID, h.Epoch, string(h.State), h.State == handoff.Reported)
+	if errors.Is(err, cases.ErrUnknown) {
+		err = nil // the case is gone, nothing is held
+	}
+	p.hub.End(h.CaseID, live.Phone)
+	return err
+}
+
+// destroy destroys the bytes of a take; what is gone already is fine.
+func (p *program) destroy(ctx context.Context, uploadID string) error {
+	err := p.media.Terminate(ctx, uploadID)
+	if errors.Is(err, media.ErrUnknown) || errors.Is(err, media.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// sweep ends uploads that were never finished, once an hour.
+func (p *program) sweep(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		err := p.media.Expired(ctx, func(i media.Info) error {
+			if err := p.cases.DropTake(ctx, cases.Actor{Kind: cases.BySystem}, i.CaseID, i.ID); err != nil && !errors.Is(err, cases.ErrUnknown) {
+				return err
+			}
+			return p.destroy(ctx, i.ID)
+		})
+		if err != nil && ctx.Err() == nil {
+			p.log.Error("sweep_failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// run answers until ctx ends, then lets running requests finish, and closes everything.
+func (p *program) run(ctx context.Context) error {
+	defer func() { _ = p.close() }()
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	var g errgroup.Group
+	failed := make(chan error, len(p.listeners)+5)
+	start := func(f func(context.Context) error) {
+		g.Go(func() error {
+			err := f(work)
+			if err != nil {
+				failed <- err
+			}
+			return err
+		})
+	}
+	start(p.hub.Run)
+	start(p.handoffs.Run)
+	start(p.cases.Run)
+	start(p.sweep)
+	for _, l := range p.listeners {
+		start(func(context.Context) error { return p.server.Serve(l.Listener, l.secure) })
+	}
+	var ops *http.Server
+	if p.ops != nil {
+		ops = &http.Server{Handler: any(p.server).(interface{ OpsHandler() http.Handler }).OpsHandler(), ReadHeaderTimeout: 5 * time.Second}
+		start(func(context.Context) error {
+			if err := ops.Serve(p.ops); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-failed:
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	cause = errors.Join(cause, p.server.Shutdown(end))
+	if ops != nil {
+		cause = errors.Join(cause, ops.Shutdown(end))
+	}
+	stopWork()
+	_ = g.Wait()
+	return errors.Join(cause, p.close())
+}
+
+// close closes what build opened, the newest first. Twice is fine.
+func (p *program) close() error {
+	var err error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.closers[i]())
+	}
+	p.closers = nil
+	return err
+}
+
+// listen opens the doors and finds out under which names they are reached.
+func (p *program) listen(c config) (hosts []string, ca []byte, err error) {
+	plain, err := p.open(c.Listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	p.listeners = append(p.listeners, listener{plain, false})
+	port := portOf(plain)
+	for _, h := range []string{"localhost", "127.0.0.1", "[::1]"} {
+		hosts = append(hosts, h+":"+port)
+	}
+	p.publicURL = "http://localhost:" + port
+	if host, _, _ := net.SplitHostPort(plain.Addr().String()); !net.ParseIP(host).IsLoopback() {
+		for _, a := range lanAddresses() {
+			hosts = append(hosts, net.JoinHostPort(a, port))
+		}
+	}
+	if c.TLS != "off" {
+		var conf *tls.Config
+		if c.TLS == "local" {
+			if conf, ca, err = openLocalTLS(filepath.Join(c.Data, "tls")); err != nil {
+				return nil, nil, fmt.Errorf("the local certificate cannot be made: %w", err)
+			}
+		} else {
+			cert, key, _ := strings.Cut(c.TLS, ",")
+			if conf, err = loadTLS(cert, key); err != nil {
+				return nil, nil, fmt.Errorf("the certificate cannot be used: %w", err)
+			}
+		}
+		secure, err := p.open(c.TLSListen)
+		if err != nil {
+			return nil, nil, err
+		}
+		p.listeners = append(p.listeners, listener{tls.NewListener(secure, conf), true})
+		port := portOf(secure)
+		for _, a := range append(lanAddresses(), "localhost", "127.0.0.1", "::1") {
+			h := net.JoinHostPort(a, port)
+			hosts = append(hosts, h)
+			p.addresses = append(p.addresses, "https://"+h)
+		}
+		p.publicURL = p.addresses[0]
+	}
+	if c.PublicURL != "" {
+		p.publicURL = c.PublicURL
+	}
+	if c.OpsListen != "" {
+		if p.ops, err = p.open(c.OpsListen); err != nil {
+			return nil, nil, err
+		}
+	}
+	return hosts, ca, nil
+}
+
+func (p *program) open(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be listened on (%w); choose another port", address, err)
+	}
+	p.closers = append(p.closers, func() error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return l, nil
+}
+
+func portOf(l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// openRedis opens the store of sessions that the settings name.
+func openRedis(ctx context.Context, c config, keys *seal.Keyring, log *slog.Logger) (sessionredis.Client, func() error, error) {
+	if c.RedisURL != "" {
+		client, err := sessionredis.Open(ctx, c.RedisURL)
+		if err != nil {
+			return nil, nil, err
+		}
+		return client, client.Close, nil
+	}
+	embedded, err := embeddedredis.Start(embeddedredis.Config{Dir: c.Data, Key: keys.Derive("snapshot"), Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	return embedded.Client(), embedded.Close, nil
+}
+
+// openCases opens the store of cases that the settings name.
+func openCases(ctx context.Context, c config) (cases.Backend, error) {
+	if c.MongoURL != "" {
+		return casemongo.Open(ctx, c.MongoURL)
+	}
+	return casesqlite.Open(ctx, casesFile(c))
+}
+
+func casesFile(c config) string { return filepath.Join(c.Data, "cases.db") }
+
+// pages are the built browser apps.
+func pages() fs.FS { return web.Dist() }
+
+// operatorKeys reads the operator's key, or makes one for a data folder that is new.
+func operatorKeys(c config, log *slog.Logger) (*seal.Keyring, error) {
+	if c.Key != "" {
+		var keys []seal.Key
+		for s := range strings.SplitSeq(c.Key, ",") {
+			k, err := seal.ParseKey(s)
+			if err != nil {
+				return nil, fmt.Errorf("SYMBOLON_KEY is not an operator's key: %w", err)
+			}
+			keys = append(keys, k)
+		}
+		return seal.NewKeyring(keys[0], keys[1:]...), nil
+	}
+	b, err := os.ReadFile(c.KeyFile)
+	if err == nil {
+		k, err := seal.ParseKey(string(b))
+		if err != nil {
+			return nil, fmt.Errorf("%s does not hold an operator's key: %w", c.KeyFile, err)
+		}
+		return seal.NewKeyring(k), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the operator's key cannot be read: %w", err)
+	}
+	if _, err := os.Stat(casesFile(c)); err == nil || c.MongoURL != "" {
+		return nil, fmt.Errorf("the operator's key is missing: without it the data cannot be read; put it into %s or set SYMBOLON_KEY", c.KeyFile)
+	}
+	k := seal.NewKey()
+	if err := writeNew(c.KeyFile, k.Encode()+"\n"); err != nil {
+		return nil, fmt.Errorf("the operator's key cannot be written: %w", err)
+	}
+	log.Info("operator_key_created", "file", c.KeyFile, "note", "keep a copy elsewhere: without it nobody can read the data")
+	return seal.NewKeyring(k), nil
+}
+
+// writeNew writes a file that must not exist yet, for its owner only, and waits until it is on the disk.
+func writeNew(name, content string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}
