@@ -61,6 +61,11 @@ func TestAccountCreate(t *testing.T) {
 	}
 }
 
+// onWrite is a writer that calls a function.
+type onWrite func()
+
+func (f onWrite) Write(p []byte) (int, error) { f(); return len(p), nil }
+
 func TestDataWithoutItsKeyDoesNotOpen(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	if status, _, errs := invoke(t, "a long password\n", "account", "create", "--email", "a@example.com", "--data", data); status != 0 {
@@ -76,9 +81,11 @@ func TestDataWithoutItsKeyDoesNotOpen(t *testing.T) {
 	}
 	serve := func() (int, string) {
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // a server that gets as far as answering stops at once
-		var o, e bytes.Buffer
-		return run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--data", data}, stdio{strings.NewReader(""), &o, &e, nil}), e.String()
+		defer cancel()
+		var e bytes.Buffer
+		// A server that gets as far as greeting stops again.
+		status := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--data", data}, stdio{strings.NewReader(""), onWrite(cancel), &e, nil})
+		return status, e.String()
 	}
 	if status, errs := serve(); status != 1 || !strings.Contains(errs, "operator's key is missing") {
 		t.Errorf("without a key: %d %s", status, errs)
