@@ -542,3 +542,32 @@ func TestForeignMessagesAreIgnored(t *testing.T) {
 		}
 	})
 }
+
+// Whatever another node or another version says, a hub goes on.
+func FuzzRelayed(f *testing.F) {
+	for _, seed := range []string{`{"k":"seen","c":"c","r":"phone"}`, `{"k":"progress","c":"c","p":{"step":"s"}}`, `{"k":"join","c":"c","t":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}`, `{"k":"end","c":"c","r":"desk"}`, `{"k":"all"}`, "\x00"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			net := livetest.NewNetwork()
+			h := newHub(t, net.Bus())
+			running, stop := context.WithCancel(ctx)
+			go h.Run(running)
+			synctest.Wait()
+			l := h.Join("c", live.Phone)
+			take(l)
+			if err := net.Bus().Relay(ctx, payload); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			h.Changed(ctx, "c")
+			if p := take(l); !p.Snapshot && why(l) == "open" {
+				t.Error("the hub no longer tells")
+			}
+			stop()
+			h.Close()
+			synctest.Wait()
+		})
+	})
+}

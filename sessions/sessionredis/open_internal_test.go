@@ -32,3 +32,21 @@ func TestParse(t *testing.T) {
 		t.Errorf("sentinels: %+v, %v", several, err)
 	}
 }
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"redis://user:hunter2@a:1/2", "rediss://a", "unix:///x?db=1", "redis://a:1,redis://b:2", "redis://a?master_name=m", ",", "redis://:hunter2@[::1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		one, several, err := parse(address)
+		if err != nil {
+			if err != ErrAddress { // anything else could repeat the password
+				t.Errorf("%q: %v", address, err)
+			}
+			return
+		}
+		if (one == nil) == (several == nil) || several != nil && len(several.Addrs) == 0 {
+			t.Errorf("%q: %+v, %+v", address, one, several)
+		}
+	})
+}
