@@ -196,6 +196,7 @@ function watch(video: HTMLVideoElement, stream: MediaStream, onLost?: (fault: Ca
     if (stopped) return;
     stopped = true;
     clearInterval(timer);
+    if (request !== 0) video.cancelVideoFrameCallback(request);
     track.removeEventListener("ended", ended);
     release(video, stream);
   };
@@ -206,17 +207,25 @@ function watch(video: HTMLVideoElement, stream: MediaStream, onLost?: (fault: Ca
   };
   const ended = (): void => lose("busy");
   track.addEventListener("ended", ended);
-  // After a call or a locked screen a track may say "live" and never give a frame again.
-  let last = video.currentTime;
+  // After a call or a locked screen a track may say "live" and never give a frame again. The video's
+  // clock goes on then, so frames are counted where the browser tells of them.
   let at = performance.now();
+  let request = 0;
+  const counts = typeof video.requestVideoFrameCallback === "function";
+  const framed = (): void => {
+    at = performance.now();
+    if (!stopped) request = video.requestVideoFrameCallback(framed);
+  };
+  if (counts) request = video.requestVideoFrameCallback(framed);
+  let last = video.currentTime;
   const timer = setInterval(() => {
     const now = performance.now();
-    if (video.currentTime !== last || document.visibilityState === "hidden" || video.paused) {
-      if (video.paused && document.visibilityState !== "hidden") void video.play().catch(() => undefined);
-      last = video.currentTime;
-      if (!video.paused || document.visibilityState === "hidden") at = now;
-    }
-    if (now - at > firstFrameWithin) lose("stuck");
+    if (document.visibilityState === "hidden") at = now;
+    else if (video.paused) void video.play().catch(() => undefined);
+    else if (!counts && video.currentTime !== last) at = now;
+    last = video.currentTime;
+    if (track.readyState === "ended") lose("busy");
+    else if (now - at > firstFrameWithin) lose("stuck");
   }, 500);
   const torch = hasTorch(track);
   return {
