@@ -5,7 +5,8 @@ import { api, Problem } from "../shared/api";
 import { openLive, type Link, type Live } from "../shared/live";
 import { setOperatorName } from "../shared/page";
 import { go, onReturn } from "../shared/router";
-import type { Case, LiveProgress, Me, Operator } from "../shared/types";
+import type { Case, Handoff, LiveProgress, Me, Operator } from "../shared/types";
+import { forgetDraft } from "./identity-form";
 
 export interface Desk {
   operator: Operator;
@@ -22,6 +23,8 @@ export interface Desk {
   progress: ReadonlyMap<string, LiveProgress>;
   /** Takes the case out of an answer, unless something newer is known already. */
   took: (c: Case | undefined) => void;
+  /** Takes a handoff out of an answer into the case. */
+  tookHandoff: (h: Handoff) => void;
   /** Reads the case again now. */
   refresh: () => Promise<Case | null>;
   /** Begins the case where there is none. */
@@ -79,6 +82,10 @@ export function DeskProvider({ waiting, failedToStart, children }: {
     setHeardAt(Date.now());
     if (c.handoff) setPhoneHere(c.handoff.phone_present);
   }, []);
+
+  const tookHandoff = useCallback((h: Handoff) => {
+    if (now.current) took({ ...now.current, handoff: h });
+  }, [took]);
 
   const forget = useCallback(() => {
     now.current = undefined;
@@ -201,13 +208,14 @@ export function DeskProvider({ waiting, failedToStart, children }: {
     setSessionEnded(false);
     setMe(null);
     forget();
+    forgetDraft();
     go("/", true);
   }, [forget]);
 
   const value = useMemo<Desk | null>(
     () => operator === undefined || me === undefined ? null
-      : { operator, me, case: theCase, link, heardAt, phoneHere, progress, took, refresh, begin, signedIn, signOut, failed, sessionEnded },
-    [operator, me, theCase, link, heardAt, phoneHere, progress, took, refresh, begin, signedIn, signOut, failed, sessionEnded],
+      : { operator, me, case: theCase, link, heardAt, phoneHere, progress, took, tookHandoff, refresh, begin, signedIn, signOut, failed, sessionEnded },
+    [operator, me, theCase, link, heardAt, phoneHere, progress, took, tookHandoff, refresh, begin, signedIn, signOut, failed, sessionEnded],
   );
   if (startError !== undefined) return <>{failedToStart(startError, start)}</>;
   if (!value) return <>{waiting}</>;

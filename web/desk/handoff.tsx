@@ -91,7 +91,7 @@ export function typedHost(url: string): string {
 }
 
 function Offered({ h, level }: { h: Handoff; level: number }) {
-  const { case: c, took } = useCase();
+  const { tookHandoff } = useCase();
   const minutes = useMinutesLeft(h.expires_at);
   const stop = useAction();
   const [copied, setCopied] = useState(false);
@@ -104,7 +104,7 @@ function Offered({ h, level }: { h: Handoff; level: number }) {
     if (mine || asked.current === h.id) return;
     asked.current = h.id;
     api.handoff(h.id).then(
-      (full) => (full.url ? took({ ...c, handoff: full }) : setOthers(true)),
+      (full) => (full.url ? tookHandoff(full) : setOthers(true)),
       () => setOthers(true),
     );
   }, [mine, h.id]);
@@ -158,7 +158,7 @@ function Offered({ h, level }: { h: Handoff; level: number }) {
       <p class="handoff-line" data-test="handoff-line">{h.opened ? <strong>{t("qr.opening")}</strong> : <span class="soft numbers">{tn("qr.time", minutes)}</span>}</p>
       <div class="actions">
         <Button kind="quiet" test="handoff-cancel" busy={stop.busy} onClick={() => stop.run(async () => {
-          took({ ...c, handoff: await api.cancelHandoff(h.id) });
+          tookHandoff(await api.cancelHandoff(h.id));
           go(`/identity/${level}`);
         })}>{t("handoff.cancel")}</Button>
         <TrustLine url={h.url} />
@@ -190,7 +190,7 @@ function TrustLine({ url }: { url: string }) {
 }
 
 function Claimed({ h, number, joined }: { h: Handoff; number: string; joined: boolean }) {
-  const { case: c, took } = useCase();
+  const { tookHandoff } = useCase();
   const deny = useAction();
   const [soon, setSoon] = useState(false);
   const until = h.match?.expires_at;
@@ -211,13 +211,19 @@ function Claimed({ h, number, joined }: { h: Handoff; number: string; joined: bo
     shown.current = n || shown.current;
   }, [h.match?.number]);
 
+  const notMine = (
+    <div class="actions">
+      <Button test="not-my-phone" busy={deny.busy} onClick={() => deny.run(async () => tookHandoff(await api.denyHandoff(h.id)))}>{t("match.device.not")}</Button>
+      {deny.text ? <p class="hint error" role="alert">{deny.text}</p> : null}
+    </div>
+  );
   if (!number) {
     return (
       <div class="ended" data-test="match-elsewhere">
         <Token state="open" size="xl" />
         <Heading screen="match-elsewhere" title={t("match.elsewhere")}>{t("match.elsewhere")}</Heading>
         {h.device ? <DeviceLine device={h.device} /> : null}
-        <NotMine />
+        {notMine}
       </div>
     );
   }
@@ -235,19 +241,10 @@ function Claimed({ h, number, joined }: { h: Handoff; number: string; joined: bo
           </>
         ) : null}
         <p class="hint numbers">{soon && !joined ? t("match.soon") : ""}</p>
-        {joined ? null : <NotMine />}
+        {joined ? null : notMine}
       </div>
     </div>
   );
-
-  function NotMine() {
-    return (
-      <div class="actions">
-        <Button test="not-my-phone" busy={deny.busy} onClick={() => deny.run(async () => took({ ...c, handoff: await api.denyHandoff(h.id) }))}>{t("match.device.not")}</Button>
-        {deny.text ? <p class="hint error" role="alert">{deny.text}</p> : null}
-      </div>
-    );
-  }
 }
 
 function Done({ level }: { level: number }) {

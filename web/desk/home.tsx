@@ -1,6 +1,7 @@
 // Home: where an account lands, and the overview of the levels.
+import type { ComponentChildren } from "preact";
 import { Button, Callout, Skeleton } from "../shared/components";
-import { megabytes, t, type Key } from "../shared/i18n";
+import { megabytes, t } from "../shared/i18n";
 import { estimate } from "../shared/estimate";
 import { Heading } from "../shared/page";
 import { go } from "../shared/router";
@@ -38,17 +39,13 @@ export function levelToAct(c: Case): Level | undefined {
   return c.levels.find((l) => l.state === "resubmit") ?? c.levels.find((l) => l.state === "open" && offered(c, l.level));
 }
 
-function LevelAction({ level, first }: { level: Level; first: boolean }) {
-  const kind = first ? "primary" : "plain";
-  const words: Key = level.state === "resubmit" ? "resubmit.do" : level.level === 1 ? "overview.start" : "overview.go_on";
-  return (
-    <Button kind={kind} test={`level-${level.level}-go`} onClick={() => go(`/identity/${level.level}`)}>
-      {level.state === "resubmit" ? t("resubmit.do") : t(words, { level: t("level.name", { n: level.level }) })}
-    </Button>
-  );
+function LevelAction({ level }: { level: Level }) {
+  const name = t("level.name", { n: level.level });
+  const words = level.state === "resubmit" ? t("resubmit.do") : level.level === 1 ? t("overview.start", { level: name }) : t("overview.go_on", { level: name });
+  return <Button kind="primary" test={`level-${level.level}-go`} onClick={() => go(`/identity/${level.level}`)}>{words}</Button>;
 }
 
-function LevelRow({ c, level, act, operator }: { c: Case | null; level: Level; act: boolean; operator: Operator }) {
+function LevelRow({ c, level, action, operator }: { c: Case | null; level: Level; action?: ComponentChildren; operator: Operator }) {
   const here = c ? offered(c, level.level) : level.level < 3;
   const asks = c ? stepsOf(c, level.level) : [];
   const cost: string[] = [];
@@ -68,8 +65,8 @@ function LevelRow({ c, level, act, operator }: { c: Case | null; level: Level; a
           {cost.length ? <span class="soft"> · {cost.join(" · ")}</span> : null}
         </p>
         <p class="soft">{level.state === "in_review" ? waitingText(operator) : t(`level.${level.level as 1 | 2 | 3}.asks`)}</p>
-        {act ? <div class="level-row-action"><LevelAction level={level} first /></div> : null}
-        {!act && waits ? <p><To place={`/identity/${level.level}`}>{t("overview.see")}</To></p> : null}
+        {action ? <div class="level-row-action">{action}</div> : null}
+        {!action && waits ? <p><To place={`/identity/${level.level}`}>{t("overview.see")}</To></p> : null}
       </div>
     </li>
   );
@@ -97,17 +94,19 @@ export function Overview() {
       {staff ? <Callout tone="plain"><p>{t("problem.staff_has_no_case")}</p></Callout> : null}
       <ol class="level-rows">
         {(c?.levels ?? unbegun).map((l) => (
-          <LevelRow key={l.level} c={c} level={l} act={act?.level === l.level} operator={operator} />
+          <LevelRow key={l.level} c={c} level={l} operator={operator} action={
+            act?.level === l.level ? <LevelAction level={l} />
+            : c === null && l.level === 1 && !staff ? (
+              <>
+                <Button kind="primary" test="level-1-go" busy={start.busy} onClick={() => start.run(async () => { await begin(); go("/identity/1"); })}>
+                  {t("overview.start", { level: t("level.name", { n: 1 }) })}
+                </Button>
+                {start.text ? <p class="hint error" role="alert">{start.text}</p> : null}
+              </>
+            ) : undefined
+          } />
         ))}
       </ol>
-      {c === null && !staff ? (
-        <div class="actions">
-          <Button kind="primary" test="level-1-go" busy={start.busy} onClick={() => start.run(async () => { await begin(); go("/identity/1"); })}>
-            {t("overview.start", { level: t("level.name", { n: 1 }) })}
-          </Button>
-          {start.text ? <p class="hint error" role="alert">{start.text}</p> : null}
-        </div>
-      ) : null}
       <section class="part">
         <h2>{t("need.title")}</h2>
         <ul class="dots">

@@ -13,6 +13,24 @@ export const emptyDraft: Draft = {
   name: "", latinName: "", birthDate: "", sex: "", address: "", occupation: "",
 };
 
+// What was typed stays in memory while the page lives: back, forward and the summary do not lose it.
+// It is never written into the browser's storage.
+let kept: { caseId: string; draft: Draft } | undefined;
+
+/** What was typed for a case so far. */
+export function keptDraft(caseId: string): Draft | undefined {
+  return kept?.caseId === caseId ? kept.draft : undefined;
+}
+
+export function keepDraft(caseId: string, draft: Draft): void {
+  kept = { caseId, draft };
+}
+
+/** When it was sent, and when its owner leaves. */
+export function forgetDraft(): void {
+  kept = undefined;
+}
+
 /** Fields by the server's names, in the order of the page. */
 export const fieldNames = [
   "nationality", "document.type", "document.number", "document.issued_on", "document.expires_on",

@@ -13,12 +13,8 @@ import { go, usePlace } from "../shared/router";
 import { useAction } from "./action";
 import { useCase } from "./desk";
 import { Verify } from "./frame";
-import { check, documentType, emptyDraft, fieldNames, fromIdentity, groups, toIdentity, type Draft, type FieldName } from "./identity-form";
+import { check, documentType, emptyDraft, fieldNames, forgetDraft, fromIdentity, groups, keepDraft, keptDraft, toIdentity, type Draft, type FieldName } from "./identity-form";
 import { documentName, reasonsText } from "./words";
-
-// What was typed stays in memory while the page lives: back, forward and the summary do not lose it.
-// It is never written into the browser's storage.
-let kept: { caseId: string; draft: Draft } | undefined;
 
 interface Told { codes: Partial<Record<FieldName, { code: string; detail: string }>>; of: Draft }
 
@@ -27,7 +23,7 @@ export function Level1() {
   const { case: c } = useCase();
   const lang = useLanguage();
   const summary = usePlace() === "/identity/1/check";
-  const [draft, setDraft] = useState<Draft>(kept?.caseId === c.id ? kept.draft : emptyDraft);
+  const [draft, setDraft] = useState<Draft>(keptDraft(c.id) ?? emptyDraft);
   const [touched, setTouched] = useState<ReadonlySet<FieldName>>(new Set());
   const [listed, setListed] = useState(0);
   // What the server refused, with the draft it refused: a field that was changed since is not marked.
@@ -36,11 +32,11 @@ export function Level1() {
 
   // An entry stored earlier fills the form again, unless something was typed already.
   useEffect(() => {
-    if (!c.identity || kept?.caseId === c.id) return;
+    if (!c.identity || keptDraft(c.id)) return;
     let here = true;
     api.identity(c.id).then(
       (i) => {
-        if (here && kept?.caseId !== c.id) change(fromIdentity(i));
+        if (here && !keptDraft(c.id)) change(fromIdentity(i));
       },
       // Not being able to fill it again only means typing again.
       () => undefined,
@@ -49,10 +45,10 @@ export function Level1() {
   }, [c.id]);
 
   const change = (next: Draft) => {
-    kept = { caseId: c.id, draft: next };
+    keepDraft(c.id, next);
     setDraft(next);
   };
-  const set = <K extends keyof Draft>(key: K, value: Draft[K]) => change({ ...(kept?.caseId === c.id ? kept.draft : draft), [key]: value });
+  const set = <K extends keyof Draft>(key: K, value: Draft[K]) => change({ ...(keptDraft(c.id) ?? draft), [key]: value });
 
   const now = new Date();
   const codes = check(draft, now);
@@ -145,7 +141,7 @@ export function Level1() {
                     const number = e.currentTarget.value;
                     const read = resident ? readResidentId(number, dayInChina(now)) : undefined;
                     // The number says the birth date; it is filled in where nothing stands yet.
-                    change({ ...draft, number, birthDate: draft.birthDate === "" && read?.verdict === "ok" ? read.birthDate ?? "" : draft.birthDate });
+                    change({ ...(keptDraft(c.id) ?? draft), number, birthDate: draft.birthDate === "" && read?.verdict === "ok" ? read.birthDate ?? "" : draft.birthDate });
                   }}
                   onPaste={(e) => {
                     const pasted = e.clipboardData?.getData("text");
@@ -154,7 +150,7 @@ export function Level1() {
                     e.preventDefault();
                     const number = tidy(pasted);
                     const read = resident ? readResidentId(number, dayInChina(now)) : undefined;
-                    change({ ...draft, number, birthDate: draft.birthDate === "" && read?.verdict === "ok" ? read.birthDate ?? "" : draft.birthDate });
+                    change({ ...(keptDraft(c.id) ?? draft), number, birthDate: draft.birthDate === "" && read?.verdict === "ok" ? read.birthDate ?? "" : draft.birthDate });
                   }}
                   onBlur={(e) => {
                     const number = tidy(e.currentTarget.value);
@@ -278,6 +274,7 @@ function Summary({ draft, countryName, refused }: { draft: Draft; countryName: s
         const stored = await api.putIdentity(c.id, version, identity);
         took(stored);
         took(await api.submitLevel(c.id, 1, stored.version));
+        forgetDraft();
         go("/identity/1", true);
         return;
       } catch (err) {

@@ -25,7 +25,7 @@ export function liveHandoff(c: Case): Handoff | undefined {
  * be stopped by that, and for the password where a phone was reported.
  */
 export function OfferButton({ level, words, test, kind = "primary" }: { level: number; words: string; test: string; kind?: "primary" | "plain" | "quiet" }) {
-  const { case: c, took } = useCase();
+  const { case: c, tookHandoff } = useCase();
   const offer = useAction();
   const [replacing, setReplacing] = useState(false);
   const reported = c.handoff?.state === "reported";
@@ -47,7 +47,7 @@ export function OfferButton({ level, words, test, kind = "primary" }: { level: n
       }
       const steps = stepsOf(c, level).filter((s) => isTodo(s) && s.channels.includes("phone")).map((s) => s.id);
       const h = await api.offer(c.id, steps, replace);
-      took({ ...c, handoff: h });
+      tookHandoff(h);
       setReplacing(false);
       go(`/identity/${level}/phone`);
     } catch (err) {
@@ -87,7 +87,7 @@ export function OfferButton({ level, words, test, kind = "primary" }: { level: n
 
 /** Takes the work back from the phone, after asking. */
 export function TakeBack({ handoff, test = "takeback" }: { handoff: Handoff; test?: string }) {
-  const { case: c, took } = useCase();
+  const { tookHandoff } = useCase();
   const [asking, ask] = useState(false);
   const stop = useAction();
   return (
@@ -100,7 +100,7 @@ export function TakeBack({ handoff, test = "takeback" }: { handoff: Handoff; tes
           <div class="actions">
             <Button onClick={() => ask(false)}>{t("cancel")}</Button>
             <Button kind="primary" test="takeback-yes" busy={stop.busy} onClick={() => stop.run(async () => {
-              took({ ...c, handoff: await api.cancelHandoff(handoff.id) });
+              tookHandoff(await api.cancelHandoff(handoff.id));
               ask(false);
             })}>{t("takeback")}</Button>
           </div>

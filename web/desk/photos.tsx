@@ -123,7 +123,6 @@ function OnePhoto({ step, level }: { step: Step; level: number }) {
           <p class="lead">{t(`photos.how.${step.id === "document_back" ? "back" : step.id === "document_page" ? "page" : "front"}`)}</p>
           <input ref={file} class="unseen" type="file" accept="image/jpeg,image/png" capture={phone ? "environment" : undefined} tabIndex={-1} aria-hidden="true" data-test={`file-${step.id}`}
             onChange={(e) => { void chosen(e.currentTarget.files?.[0]); e.currentTarget.value = ""; }} />
-          <div class="message-space">{error ? <Callout tone="bad" alert test="photo-error"><p>{error}</p></Callout> : null}</div>
           <div class="actions">
             {phone ? (
               <Button kind="primary" test="photo-camera" onClick={() => file.current?.click()}>{t("photos.take")}</Button>
@@ -134,6 +133,7 @@ function OnePhoto({ step, level }: { step: Step; level: number }) {
               </>
             )}
           </div>
+          {error ? <Callout tone="bad" alert test="photo-error"><p>{error}</p></Callout> : null}
           <p class="after"><Button kind="quiet" test="photos-back" onClick={() => go(`/identity/${level}`)}>{t("back")}</Button></p>
         </>
       ) : null}

@@ -58,7 +58,7 @@ export function Sign({ create }: { create: boolean }) {
       <main id="main" tabIndex={-1} class="door">
         <Token size="l" />
         <Heading screen={name} title={t(create ? "signup.title" : "signin.title")}>{t(create ? "signup.title" : "signin.title")}</Heading>
-        <p class="lead">{sessionEnded && !create ? t("signin.ended") : t("signin.to", { operator: operator.name })}</p>
+        <p class="lead">{sessionEnded && !create ? t("signin.ended") : t(create ? "signup.to" : "signin.to", { operator: operator.name })}</p>
         <form class="form" noValidate onSubmit={(e) => { e.preventDefault(); if (!send.busy) submit(); }}>
           <Field name="email" label={t("signin.email")} error={fields.email}>
             {(p) => (
@@ -76,10 +76,10 @@ export function Sign({ create }: { create: boolean }) {
             <input type="checkbox" checked={shown} data-test={`${name}-show`} onChange={(e) => setShown(e.currentTarget.checked)} />
             <span>{t("signin.show")}</span>
           </label>
+          <Button kind="primary" type="submit" wide busy={send.busy} test={`${name}-submit`}>{t("continue")}</Button>
           <div class="message-space">
             {general ? <Callout tone={taken ? "warn" : "bad"} alert test={`${name}-error`}><p>{general}</p></Callout> : null}
           </div>
-          <Button kind="primary" type="submit" wide busy={send.busy} test={`${name}-submit`}>{t("continue")}</Button>
         </form>
         <p class="door-other">
           {t(create ? "signup.have" : "signin.new")} <To place={create ? "/signin" : "/signup"} test={create ? "to-signin" : "to-signup"}>{t(create ? "signin.title" : "signup.title")}</To>
