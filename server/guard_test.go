@@ -117,19 +117,19 @@ func (w *wire) dial() *net.TCPConn {
 }
 
 // upload returns how the n-th upload's body ended.
-func (w *wire) upload(n int) (error, int64) {
+func (w *wire) upload(n int) (int64, error) {
 	w.t.Helper()
 	for range 1000 {
 		w.mu.Lock()
 		if len(w.reads) > n {
 			defer w.mu.Unlock()
-			return w.reads[n], w.got[n]
+			return w.got[n], w.reads[n]
 		}
 		w.mu.Unlock()
 		time.Sleep(5 * time.Millisecond) // polling, with the limit above
 	}
 	w.t.Fatal("no upload ended")
-	return nil, 0
+	return 0, nil
 }
 
 // send writes raw and reads answers until the connection ends or want have come.
@@ -331,7 +331,7 @@ func TestAClientThatDiesIsNoticedAtEveryByte(t *testing.T) {
 			if cut == 0 {
 				continue // nothing came: no handler is asked
 			}
-			err, n := w.upload(uploads)
+			n, err := w.upload(uploads)
 			uploads++
 			if !errors.Is(err, io.ErrUnexpectedEOF) || n != int64(cut) {
 				t.Errorf("upload cut at %d: %d bytes, %v", cut, n, err)
@@ -342,7 +342,7 @@ func TestAClientThatDiesIsNoticedAtEveryByte(t *testing.T) {
 	c := w.dial()
 	fmt.Fprintf(c, "PATCH /v1/uploads/x HTTP/1.1\r\n%sTransfer-Encoding: chunked\r\n\r\n10\r\nabc", h)
 	_ = c.CloseWrite()
-	if err, n := w.upload(uploads); err == nil || errors.Is(err, io.EOF) || n != 3 {
+	if n, err := w.upload(uploads); err == nil || errors.Is(err, io.EOF) || n != 3 {
 		t.Errorf("cut chunk: %d %v", n, err)
 	}
 	c = w.dial()
@@ -351,7 +351,7 @@ func TestAClientThatDiesIsNoticedAtEveryByte(t *testing.T) {
 	<-w.begun
 	_ = c.SetLinger(0)
 	c.Close()
-	if err, _ := w.upload(uploads + 1); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := w.upload(uploads + 1); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("reset: %v", err)
 	}
 }
@@ -446,7 +446,7 @@ func TestAnInterruptedUploadLetsGoAtOnce(t *testing.T) {
 	begin := time.Now()
 	body.Interrupt()
 	body.Interrupt()
-	err, _ := w.upload(0)
+	_, err := w.upload(0)
 	if !errors.Is(err, errInterrupted) || time.Since(begin) > time.Second {
 		t.Errorf("after %v: %v", time.Since(begin), err)
 	}

@@ -1040,9 +1040,8 @@ func anyOrder(w *World) {
 	ctx := w.Context()
 	type known struct {
 		handoff.Handoff
-		codes   []string
-		winner  string
-		claimed bool
+		codes  []string
+		winner string
 	}
 	var all []*known
 	pick := func() *known {
