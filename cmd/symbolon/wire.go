@@ -27,6 +27,7 @@ import (
 	"github.com/symbolon/symbolon/media/mediafs"
 	"github.com/symbolon/symbolon/seal"
 	"github.com/symbolon/symbolon/server"
+	"github.com/symbolon/symbolon/server/localtls"
 	"github.com/symbolon/symbolon/sessions"
 	"github.com/symbolon/symbolon/sessions/embeddedredis"
 	"github.com/symbolon/symbolon/sessions/sessionredis"
@@ -280,19 +281,21 @@ func (p *program) listen(c config) (hosts []string, ca []byte, err error) {
 	}
 	p.publicURL = "http://localhost:" + port
 	if host, _, _ := net.SplitHostPort(plain.Addr().String()); !net.ParseIP(host).IsLoopback() {
-		for _, a := range lanAddresses() {
+		for _, a := range localtls.Addresses() {
 			hosts = append(hosts, net.JoinHostPort(a, port))
 		}
 	}
 	if c.TLS != "off" {
 		var conf *tls.Config
 		if c.TLS == "local" {
-			if conf, ca, err = openLocalTLS(filepath.Join(c.Data, "tls")); err != nil {
+			l, err := localtls.Open(filepath.Join(c.Data, "tls"))
+			if err != nil {
 				return nil, nil, fmt.Errorf("the local certificate cannot be made: %w", err)
 			}
+			conf, ca = l.TLSConfig(), l.CA()
 		} else {
 			cert, key, _ := strings.Cut(c.TLS, ",")
-			if conf, err = loadTLS(cert, key); err != nil {
+			if conf, err = localtls.Load(cert, key); err != nil {
 				return nil, nil, fmt.Errorf("the certificate cannot be used: %w", err)
 			}
 		}
@@ -302,7 +305,7 @@ func (p *program) listen(c config) (hosts []string, ca []byte, err error) {
 		}
 		p.listeners = append(p.listeners, listener{tls.NewListener(secure, conf), true})
 		port := portOf(secure)
-		for _, a := range append(lanAddresses(), "localhost", "127.0.0.1", "::1") {
+		for _, a := range append(localtls.Addresses(), "localhost", "127.0.0.1", "::1") {
 			h := net.JoinHostPort(a, port)
 			hosts = append(hosts, h)
 			p.addresses = append(p.addresses, "https://"+h)
