@@ -1,5 +1,5 @@
 // Asking for a code, with everything that may stand in the way of it.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api, Problem } from "../shared/api";
 import { Button, Callout, Dialog, Field } from "../shared/components";
 import { t, tn } from "../shared/i18n";
@@ -30,6 +30,9 @@ export function OfferButton({ level, words, test, kind = "primary" }: { level: n
   const [replacing, setReplacing] = useState(false);
   const reported = c.handoff?.state === "reported";
   const [needsPassword, setNeedsPassword] = useState(reported);
+  useEffect(() => {
+    if (reported) setNeedsPassword(true);
+  }, [reported]);
   const [password, setPassword] = useState("");
   const [wrong, setWrong] = useState("");
 
