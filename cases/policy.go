@@ -65,6 +65,9 @@ const (
 	maxReplaceTries = 40               // of a change that somebody else's change got ahead of
 )
 
+// UnfinishedFor is how long a take that nobody kept stays.
+const UnfinishedFor = takeLife
+
 // limitsOf returns what a take of this step may be.
 func limitsOf(Step) Limits {
 	return Limits{MaxBytes: maxPhotoBytes, Filetypes: []string{"image/jpeg", "image/png"}}

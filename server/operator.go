@@ -5,6 +5,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/handoff"
 	"github.com/symbolon/symbolon/sessions"
 )
@@ -32,6 +33,7 @@ func (s *Server) operator(c *fiber.Ctx) error {
 		Name: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Support: s.cfg.Operator.Support,
 		Retention: []retentionView{
 			{"account", nil}, {"case", nil}, {"evidence", nil},
+			{"unfinished_uploads", minutes(cases.UnfinishedFor)},
 			{"sessions", minutes(sessions.BearerAbsolute)},
 			{"handoffs", minutes(handoff.AbsoluteFor + handoff.KeepEndedFor)},
 		},
