@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +44,7 @@ func (p *program) greet(c config, w io.Writer) {
 	}
 	if c.TLS == "local" {
 		fmt.Fprintf(&b, "          A phone has to trust this machine once: %s/trust shows how.\n", p.publicURL)
+		fmt.Fprintf(&b, "          Its certificate's SHA-256 fingerprint: %s\n", fingerprint(p.ca))
 	}
 	fmt.Fprintf(&b, "  Data    %s\n", c.Data)
 	if c.Key == "" {
@@ -49,6 +52,15 @@ func (p *program) greet(c config, w io.Writer) {
 	}
 	b.WriteString("\nStop it with Ctrl+C.\n")
 	_, _ = io.WriteString(w, b.String())
+}
+
+// fingerprint is the SHA-256 of a certificate, in pairs as phones show it.
+func fingerprint(cert []byte) string {
+	block, _ := pem.Decode(cert)
+	if block == nil {
+		return "none"
+	}
+	return fmt.Sprintf("% X", sha256.Sum256(block.Bytes))
 }
 
 func newLog(c config, w io.Writer) *slog.Logger {

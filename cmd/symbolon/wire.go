@@ -48,7 +48,8 @@ type program struct {
 	listeners []listener
 	ops       net.Listener
 	publicURL string
-	addresses []string // https addresses of this machine, best first
+	addresses []string // https addresses of this machine in its network, best first
+	ca        []byte   // certificate of the local authority (PEM), or nil
 	closers   []func() error
 }
 
@@ -82,7 +83,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	}
 
 	// Doors first: the address in QR codes is that of an open one.
-	hosts, ca, err := p.listen(c)
+	hosts, err := p.listen(c)
 	if err != nil {
 		return p, err
 	}
@@ -149,7 +150,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	p.server, err = server.New(server.Config{
 		Cases: p.cases, Sessions: people, Handoffs: p.handoffs, Hub: p.hub, Media: p.media,
 		Operator:  server.Operator{Name: c.OperatorName, Purpose: c.OperatorWhy, Support: c.Support},
-		PublicURL: p.publicURL, Hosts: hosts, TrustedProxies: c.TrustedProxies, TrustCA: ca,
+		PublicURL: p.publicURL, Hosts: hosts, TrustedProxies: c.TrustedProxies, TrustCA: p.ca,
 		Ready: func(ctx context.Context) map[string]error {
 			bad := map[string]error{}
 			for name, ping := range map[string]func(context.Context) error{
@@ -269,10 +270,10 @@ func (p *program) close() error {
 }
 
 // listen opens the doors and finds out under which names they are reached.
-func (p *program) listen(c config) (hosts []string, ca []byte, err error) {
+func (p *program) listen(c config) (hosts []string, err error) {
 	plain, err := p.open(c.Listen)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p.listeners = append(p.listeners, listener{plain, false})
 	port := portOf(plain)
@@ -290,37 +291,38 @@ func (p *program) listen(c config) (hosts []string, ca []byte, err error) {
 		if c.TLS == "local" {
 			l, err := localtls.Open(filepath.Join(c.Data, "tls"))
 			if err != nil {
-				return nil, nil, fmt.Errorf("the local certificate cannot be made: %w", err)
+				return nil, fmt.Errorf("the local certificate cannot be made: %w", err)
 			}
-			conf, ca = l.TLSConfig(), l.CA()
+			conf, p.ca = l.TLSConfig(), l.CA()
 		} else {
 			cert, key, _ := strings.Cut(c.TLS, ",")
 			if conf, err = localtls.Load(cert, key); err != nil {
-				return nil, nil, fmt.Errorf("the certificate cannot be used: %w", err)
+				return nil, fmt.Errorf("the certificate cannot be used: %w", err)
 			}
 		}
 		secure, err := p.open(c.TLSListen)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		p.listeners = append(p.listeners, listener{tls.NewListener(secure, conf), true})
 		port := portOf(secure)
 		for _, a := range append(localtls.Addresses(), "localhost", "127.0.0.1", "::1") {
-			h := net.JoinHostPort(a, port)
-			hosts = append(hosts, h)
-			p.addresses = append(p.addresses, "https://"+h)
+			hosts = append(hosts, net.JoinHostPort(a, port))
 		}
-		p.publicURL = p.addresses[0]
+		for _, a := range localtls.Addresses() {
+			p.addresses = append(p.addresses, "https://"+net.JoinHostPort(a, port))
+		}
+		p.publicURL = append(p.addresses, "https://localhost:"+port)[0]
 	}
 	if c.PublicURL != "" {
 		p.publicURL = c.PublicURL
 	}
 	if c.OpsListen != "" {
 		if p.ops, err = p.open(c.OpsListen); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	return hosts, ca, nil
+	return hosts, nil
 }
 
 func (p *program) open(address string) (net.Listener, error) {
