@@ -308,6 +308,7 @@ func (s *Server) writeProblem(ctx *fasthttp.RequestCtx, err error) {
 func (s *Server) logUnread(ctx *fasthttp.RequestCtx, err error) {
 	s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",
 		slog.String("route", ""), slog.Int("status", ctx.Response.StatusCode()), slog.String("code", classify(err).Code))
+	s.metrics.unread(ctx.Response.StatusCode(), classify(err).Code)
 }
 
 // bodyReader is the body of an upload as it comes. A sender that stalls, trickles or dies
@@ -355,6 +356,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.f.Read(p)
+	b.server.metrics.uploaded.Add(float64(n))
 	if err == nil || err == io.EOF {
 		return n, err
 	}

@@ -112,4 +112,5 @@ func (s *Server) write(c *fiber.Ctx, ev *event, took time.Duration) {
 		attrs = append(attrs, slog.String("error", ev.err.Error()))
 	}
 	s.cfg.Log.LogAttrs(context.Background(), level, "request", attrs...)
+	s.metrics.request(routeOf(c), strings.Clone(c.Method()), status, ev.code, took, ev.err)
 }

@@ -77,6 +77,7 @@ type Server struct {
 
 	timing    timing
 	transport transport
+	metrics   *metrics
 	sockets   sockets
 }
 

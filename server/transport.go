@@ -96,6 +96,7 @@ func (s *Server) equip() {
 		bodies:    map[*bodyReader]bool{},
 		empty:     make(chan struct{}),
 	}
+	s.metrics = newMetrics(s)
 	web := s.app.Server()
 	web.Handler = s.door(s.app.Handler())
 	web.ErrorHandler = s.unreadable
