@@ -176,6 +176,7 @@ func (p *program) handoffEnded(ctx context.Context, h handoff.Handoff) error {
 		err = nil // the case is gone, nothing is held
 	}
 	p.hub.End(h.CaseID, live.Phone)
+	p.server.HandoffEnded(h.State)
 	return err
 }
 
