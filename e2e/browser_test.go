@@ -150,11 +150,8 @@ func (b *browser) open(t *testing.T, d device, lang string) *tab {
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
 	t.Cleanup(cancel)
 	p.ctx = ctx
-	size := []chromedp.EmulateViewportOption{chromedp.EmulateScale(d.scale)}
-	if d.touch {
-		size = append(size, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait)
-	}
-	p.must(chromedp.Do(ctx, chromedp.EmulateViewport(d.width, d.height, size...)))
+	p.size(d.width, d.height)
+	call(p, emulation.SetLocaleOverride, emulation.SetLocaleOverrideParams{Locale: strings.ReplaceAll(lang, "-", "_")})
 	call(p, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: d.agent, AcceptLanguage: lang})
 	call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: onEveryPage})
 	p.theme("light")
@@ -359,20 +356,54 @@ func (p *tab) picture() image.Image {
 	return img
 }
 
-// shoot keeps pictures of the page in both themes, and lets axe look at it in both.
+// shoot keeps pictures of the page in both themes and lets axe look at it in both. Then it makes
+// the page as narrow as pages get: nothing may stick out, so that nobody has to scroll sideways.
 func (p *tab) shoot(name string) {
 	p.t.Helper()
 	eval[bool](p, "(__e2e.watching = false, true)")
+	scrolled := eval[float64](p, "scrollY")
 	for _, theme := range []string{"dark", "light"} {
 		p.theme(theme)
 		p.settle()
-		shot, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-		p.must(err)
-		file := filepath.Join(outDir, fmt.Sprintf("%s-%s.%s.%s.png", p.name, name, p.lang, theme))
-		p.must(os.WriteFile(file, shot, 0o600))
-		p.accessible(name + ", " + p.lang + ", " + theme)
+		p.save(name, theme)
+		// Colours differ by theme alone, words by language alone: one of them in both is enough.
+		if theme == "light" || p.lang == "en" {
+			p.accessible(name + ", " + p.lang + ", " + theme)
+		}
 	}
-	eval[bool](p, "(__e2e.watching = true, true)")
+	const narrow = 360
+	p.size(narrow, p.height)
+	p.settle()
+	p.save(name, "narrow")
+	for _, wide := range eval[[]string](p, fmt.Sprintf(`document.documentElement.scrollWidth <= %d ? [] :
+		[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > %d).map((e) => e.outerHTML.slice(0, 150)).slice(-3)`, narrow, narrow)) {
+		p.t.Errorf("%s, %s, %s: sticks out at %d points: %s", p.name, name, p.lang, narrow, wide)
+	}
+	p.size(p.width, p.height)
+	p.settle()
+	eval[bool](p, fmt.Sprintf("(scrollTo(0, %v), __e2e.watching = true)", scrolled))
+}
+
+// save writes a picture of the page: all of it on a desk, what is on the screen on a phone.
+func (p *tab) save(name, how string) {
+	p.t.Helper()
+	take := chromedp.CaptureScreenshot()
+	if !p.touch {
+		take = chromedp.FullScreenshot(100)
+	}
+	shot, err := chromedp.Run(p.ctx, take)
+	p.must(err)
+	p.must(os.WriteFile(filepath.Join(outDir, fmt.Sprintf("%s-%s.%s.%s.png", p.name, name, p.lang, how)), shot, 0o600))
+}
+
+// size gives the page a size in points.
+func (p *tab) size(width, height int64) {
+	p.t.Helper()
+	with := []chromedp.EmulateViewportOption{chromedp.EmulateScale(p.scale)}
+	if p.touch {
+		with = append(with, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait)
+	}
+	p.must(chromedp.Do(p.ctx, chromedp.EmulateViewport(width, height, with...)))
 }
 
 // settle waits until the fonts are there, what moves has come to rest and two frames were drawn.
@@ -422,19 +453,19 @@ func (p *tab) calm() {
 
 func (p *tab) serverAway(away bool) { p.mu.Lock(); defer p.mu.Unlock(); p.offline = away }
 
+// toBase64 is the JavaScript that turns an ArrayBuffer into what Go reads as a []byte.
+const toBase64 = `((buffer) => {
+	const bytes = new Uint8Array(buffer);
+	let s = "";
+	for (let i = 0; i < bytes.length; i += 8192) s += String.fromCharCode(...bytes.subarray(i, i + 8192));
+	return btoa(s);
+})`
+
 // lastPhoto returns the bytes of the photo that the page made last.
 func (p *tab) lastPhoto() []byte {
 	p.t.Helper()
-	return eval[[]byte64](p, `__e2e.photos.at(-1).arrayBuffer().then((b) => {
-		const bytes = new Uint8Array(b);
-		let s = "";
-		for (let i = 0; i < bytes.length; i += 8192) s += String.fromCharCode(...bytes.subarray(i, i + 8192));
-		return [btoa(s)];
-	})`)[0]
+	return eval[[][]byte](p, `__e2e.photos.at(-1).arrayBuffer().then((b) => [`+toBase64+`(b)])`)[0]
 }
-
-// byte64 is bytes that come as base64 in JSON, which is what Go makes of a []byte by itself.
-type byte64 = []byte
 
 // api calls the server from within the page, as the person who is signed in there.
 func api[T any](p *tab, path string) T {

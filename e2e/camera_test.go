@@ -25,13 +25,14 @@ const (
 // a page opens the camera.
 type camera struct {
 	path   string
+	shots  map[string][]byte // side → a picture of the card, PNG
 	scenes map[string][]byte // side → frames
 }
 
 // newCamera names the file; it can be filled only when there is a browser to draw in.
 func newCamera(t *testing.T) *camera {
 	t.Helper()
-	return &camera{path: filepath.Join(t.TempDir(), "camera.mjpeg"), scenes: map[string][]byte{}}
+	return &camera{path: filepath.Join(t.TempDir(), "camera.mjpeg"), shots: map[string][]byte{}, scenes: map[string][]byte{}}
 }
 
 // draw draws both sides of the card.
@@ -51,7 +52,7 @@ func (c *camera) draw(t *testing.T, b *browser) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.scenes[side] = frames(t, shot)
+		c.shots[side], c.scenes[side] = shot, frames(t, shot)
 	}
 }
 
