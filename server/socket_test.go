@@ -2,11 +2,13 @@ package server_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/symbolon/symbolon/live"
+	"github.com/symbolon/symbolon/server"
 	"github.com/symbolon/symbolon/server/servertest"
 )
 
@@ -540,6 +543,57 @@ func TestAStopClosesEverySocketWith1001AndLeavesNothing(t *testing.T) {
 		}
 	})
 	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
+}
+
+func TestSocketsOverTLS(t *testing.T) {
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := plain.Addr().String()
+	helper := httptest.NewUnstartedServer(nil) // for its certificate
+	helper.StartTLS()
+	certificate := helper.TLS.Certificates[0]
+	helper.Close()
+	ln := tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{certificate}})
+
+	s := servertest.Start(t, func(c *server.Config) { c.Hosts = append(c.Hosts, host) })
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := s.Server.Serve(ln, true); err != nil {
+			t.Error(err)
+		}
+	})
+	desk := s.Person(t)
+	dial := func(h http.Header) (*websocket.Conn, *http.Response, error) {
+		dialer := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+		return dialer.Dial("wss://"+host+liveOf(desk), h)
+	}
+	cookie := http.Header{"Cookie": {"__Host-symbolon_session=" + desk.Cookies["symbolon_session"]}, "Origin": {"http://" + host}}
+	if _, res, err := dial(cookie); err == nil || res == nil || res.StatusCode != 403 {
+		t.Errorf("the plain page of the same host opens a secure socket: %v %v", res, err)
+	}
+	cookie.Set("Origin", "https://"+host)
+	ws, _, err := dial(cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.Close()
+	e := &ear{ws, t}
+	if m, _ := e.next(); m.Type != "snapshot" {
+		t.Errorf("%+v", m)
+	}
+	desk.Offer()
+	e.until("the offer", func(m message) bool { return m.Type == "snapshot" && m.Case["handoff"] != nil })
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.Server.Shutdown(ctx) }()
+	e.closes(1001)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	serving.Wait()
 }
 
 // A connection goes back to a pool when its handler returns. A reader that is still busy
