@@ -158,10 +158,11 @@ export function PhotoScreen({ phone, step }: { phone: Phone; step: CaptureStep }
 
   const prompt = t(promptOf(step));
   return (
-    <div class={`cap cap-${lensSide()}`} data-shape={shapeOf(step)} ref={stage}>
+    <div class={`cap ${lensSide()}`} data-shape={shapeOf(step)} ref={stage}>
       <video ref={video} class="cap-video" muted playsInline autoplay aria-hidden="true" />
       <main id="main" class="cap-grid" tabIndex={-1}>
         <div class="cap-top">
+          {phone.offline ? <OfflineBar phone={phone} /> : null}
           <SideOutline id={step.id} />
           <Heading screen="photo" title={prompt}>
             {prompt}
@@ -176,7 +177,6 @@ export function PhotoScreen({ phone, step }: { phone: Phone; step: CaptureStep }
           <span class="bracket c" />
           <span class="bracket d" />
         </div>
-        <div class="cap-offline">{phone.offline ? <OfflineBar phone={phone} /> : null}</div>
         <div class="cap-bottom">
           <div class="cap-left">
             {torch === null ? null : (
