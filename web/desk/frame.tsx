@@ -10,7 +10,7 @@ import { LinkMark, Token, type TokenState } from "../shared/token";
 import type { Case, Level } from "../shared/types";
 import { useAction } from "./action";
 import { useDesk } from "./desk";
-import { keptText, levelWord, maskEmail, offered, stepWord, tokenOf } from "./words";
+import { keptText, levelWord, maskEmail, offered, stepWord, tokenOf, unbegun } from "./words";
 
 /** A link to a place of this app. */
 export function To({ place, test, class: cls, current, onGo, children }: {
@@ -158,12 +158,12 @@ export function Verify({ level, children, aside }: { level: number; children: Co
           {level > 0 ? <To place="/identity" class="rail-back">{t("overview.title")}</To> : null}
         </p>
         <ol class="rail-levels">
-          {(c?.levels ?? []).map((l) => (
+          {(c?.levels ?? unbegun).map((l) => (
             <li key={l.level} class={l.level === level ? "rail-level here" : "rail-level"} data-test={`rail-level-${l.level}`} data-state={l.state}>
               <Token state={tokenOf(l)} />
               <div>
                 <p class="rail-name" aria-current={l.level === level ? "step" : undefined}>{t("level.name", { n: l.level })}</p>
-                <p class="meta">{c && offered(c, l.level) ? levelWord(l) : t("level.not_offered")}</p>
+                <p class="meta">{(c ? offered(c, l.level) : l.level < 3) ? levelWord(l) : t("level.not_offered")}</p>
                 {c && l.level === level ? <RailSteps c={c} level={l} /> : null}
               </div>
             </li>

@@ -10,7 +10,7 @@ import type { Case, Level, Operator } from "../shared/types";
 import { useAction } from "./action";
 import { useDesk } from "./desk";
 import { Frame, To, Verify } from "./frame";
-import { keptText, levelWord, maskEmail, minutesOf, offered, stepsOf, tokenOf, waitingText } from "./words";
+import { keptText, levelWord, maskEmail, minutesOf, offered, stepsOf, tokenOf, unbegun, waitingText } from "./words";
 
 export function Home() {
   const { me, case: c, operator } = useDesk();
@@ -71,12 +71,6 @@ function LevelRow({ c, level, action, operator }: { c: Case | null; level: Level
     </li>
   );
 }
-
-const unbegun: Level[] = [
-  { level: 1, state: "open", reasons: [] },
-  { level: 2, state: "locked", reasons: [] },
-  { level: 3, state: "locked", reasons: [] },
-];
 
 /** Where one stands, and the one thing to do next. */
 export function Overview() {

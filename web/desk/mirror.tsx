@@ -136,7 +136,7 @@ function Sent({ steps, progress, handoff }: { steps: Step[]; progress: ReadonlyM
   const total = steps.reduce((n, s) => n + (seen.total.get(s.id) ?? (s.state === "accepted" || s.state === "checked" ? seen.sent.get(s.id) ?? 0 : each)), 0);
   return (
     <div class="mirror-sent" data-test="mirror-sent" data-sent={sent}>
-      {sent > 0 ? <Progress value={sent} total={total} of={handoff} label={t("mirror.sent", { sent: megabytes(sent), total: megabytes(Math.max(total, sent)) })} /> : null}
+      {sent > 0 ? <Progress value={sent} total={total} of={handoff} label={t("mirror.sent", { sent: megabytes(sent), total: megabytes(Math.max(total, sent), true) })} /> : null}
     </div>
   );
 }

@@ -158,7 +158,7 @@ function OnePhoto({ step, level }: { step: Step; level: number }) {
           <img class="photo" src={mode.taken.url} width={mode.taken.width} height={mode.taken.height} alt={t("photos.alt", { step: title })} />
           <div class="message-space">
             <Progress value={mode.sent} total={mode.taken.blob.size} of={mode.taken.url}
-              label={mode.sent >= mode.taken.blob.size ? t("photos.checking") : t("mirror.sent", { sent: megabytes(mode.sent), total: megabytes(mode.taken.blob.size) })} />
+              label={mode.sent >= mode.taken.blob.size ? t("photos.checking") : t("photos.sent", { sent: megabytes(mode.sent), total: megabytes(mode.taken.blob.size) })} />
           </div>
         </>
       ) : null}

@@ -31,6 +31,13 @@ export function stepWord(id: string): string {
   return has(key) ? t(key) : t("step.other");
 }
 
+/** The levels of somebody who has not begun. */
+export const unbegun: Level[] = [
+  { level: 1, state: "open", reasons: [] },
+  { level: 2, state: "locked", reasons: [] },
+  { level: 3, state: "locked", reasons: [] },
+];
+
 /** Whether this server has something to do for the level. */
 export function offered(c: Case, level: number): boolean {
   return level === 1 || c.steps.some((s) => s.level === level) || c.levels.some((l) => l.level === level && l.state !== "locked");
