@@ -64,14 +64,15 @@ var _ handoff.Store = (*Store)(nil)
 // New returns a store that uses client, which stays the caller's to close.
 func New(client redis.UniversalClient) *Store { return &Store{client} }
 
-const deadlines = "hd"
+// The keys (docs/formats/redis.md). The part in braces decides the slot of a cluster.
+const deadlines = "symbolon:deadlines"
 
-func handoffKey(id string) string      { return "h:{" + id + "}" }
-func caseKey(id string) string         { return "hc:{" + id + "}" }
-func locatorKey(locator string) string { return "hl:" + locator }
-func textKey(index string) string      { return "ht:" + index }
-func locksKey(caseID string) string    { return "hk:{" + caseID + "}" }
-func reportedKey(caseID string) string { return "hr:{" + caseID + "}" }
+func handoffKey(id string) string      { return "symbolon:handoff:{" + id + "}" }
+func caseKey(id string) string         { return "symbolon:newest:{" + id + "}" }
+func locatorKey(locator string) string { return "symbolon:locator:" + locator }
+func textKey(index string) string      { return "symbolon:text:" + index }
+func locksKey(caseID string) string    { return "symbolon:locks:{" + caseID + "}" }
+func reportedKey(caseID string) string { return "symbolon:reported:{" + caseID + "}" }
 func ms(t time.Time) string            { return strconv.FormatInt(t.UnixMilli(), 10) }
 func keepFor(d time.Duration) string   { return strconv.FormatInt(d.Milliseconds(), 10) }
 func binary(b []byte) string           { return base64.RawStdEncoding.EncodeToString(b) }
