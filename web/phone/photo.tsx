@@ -162,7 +162,6 @@ export function PhotoScreen({ phone, step }: { phone: Phone; step: CaptureStep }
       <video ref={video} class="cap-video" muted playsInline autoplay aria-hidden="true" />
       <main id="main" class="cap-grid" tabIndex={-1}>
         <div class="cap-top">
-          {phone.offline ? <OfflineBar phone={phone} /> : null}
           <SideOutline id={step.id} />
           <Heading screen="photo" title={prompt}>
             {prompt}
@@ -178,6 +177,7 @@ export function PhotoScreen({ phone, step }: { phone: Phone; step: CaptureStep }
           <span class="bracket d" />
         </div>
         <div class="cap-bottom">
+          {phone.offline ? <OfflineBar phone={phone} /> : null}
           <div class="cap-left">
             {torch === null ? null : (
               <button
