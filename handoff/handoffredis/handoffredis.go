@@ -1,16 +1,16 @@
 // Package handoffredis keeps handoffs in Redis: a single server, Sentinel or Cluster, or
 // the embedded one.
 //
-//	h:{id}       hash: one handoff
-//	hc:{case}    hash: the newest handoff of a case and the greatest epoch seen
-//	hl:<locator> string: the handoff a scanned code belongs to
-//	ht:<index>   string: the handoff a typed code belongs to
-//	hd           sorted set: when somebody has to look at which handoff
-//	hk:{case}    sorted set: the locks of a case
-//	hr:{case}    string: the case was reported
+//	symbolon:handoff:{id}       hash: one handoff
+//	symbolon:newest:{case}      hash: the newest handoff of a case and the greatest epoch seen
+//	symbolon:locator:<locator>  string: the handoff a scanned code belongs to
+//	symbolon:text:<index>       string: the handoff a typed code belongs to
+//	symbolon:deadlines          sorted set: when somebody has to look at which handoff
+//	symbolon:locks:{case}       sorted set: the locks of a case
+//	symbolon:reported:{case}    string: the case was reported
 //
 // A change of a handoff is one Lua file on one key, so a cluster runs it too. What has to
-// happen on two keys is ordered so that stopping between them is harmless: times in hd are
+// happen on two keys is ordered so that stopping between them is harmless: deadlines are
 // set before the step that makes them true, and a look that comes too early is put off.
 //
 // Everything written is text (binary is base64), so any dump of Redis is readable.
