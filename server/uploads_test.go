@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -22,7 +23,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casesqlite"
 	"github.com/symbolon/symbolon/live"
+	"github.com/symbolon/symbolon/media"
 	"github.com/symbolon/symbolon/server/servertest"
 )
 
@@ -581,6 +585,9 @@ func TestAJPEGThatIsNone(t *testing.T) {
 	path := s.create("document_front", len(html))
 	s.patch(path, 0, html[:50]).Want(t, 204)
 	s.patch(path, 50, html[50:]).Want(t, 415, "filetype_unsupported")
+	if _, err := s.s.Media.Status(t.Context(), strings.TrimPrefix(path, "/v1/uploads/")); !errors.Is(err, media.ErrGone) {
+		t.Fatalf("its bytes are still there: %v", err)
+	}
 	s.do("HEAD", path, nil).Want(t, 410)
 	s.do("POST", "/v1/uploads", html, "Upload-Length", strconv.Itoa(len(html)),
 		"Upload-Metadata", meta("case", s.c.CaseID, "step", "document_front", "filetype", "image/jpeg")).Want(t, 415, "filetype_unsupported")
@@ -666,6 +673,22 @@ func TestPlayback(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
+	// Whoever looks at evidence is written down, with HEAD or a refused range nobody does.
+	store, err := casesqlite.Open(t.Context(), filepath.Join(s.s.Dir, "cases.db"))
+	must(t, err)
+	t.Cleanup(func() { must(t, store.Close()) })
+	looks := func() []cases.Look {
+		l, err := store.Looks(t.Context(), s.c.CaseID, 0, 100)
+		must(t, err)
+		return l
+	}
+	s.c.Do("HEAD", address, nil).Want(t, 200)
+	get("Range", "bytes=99999999-").Want(t, 416)
+	get("Range", "bytes=1-2").Want(t, 206)
+	if l := looks(); len(l) != 2 || l[0].What != "media" || "/v1/media/"+l[0].Subject != address || l[0].Actor.Kind != cases.ByPhone {
+		t.Errorf("looks: %+v", l)
+	}
+
 	if csp := whole.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "sandbox") || !strings.Contains(csp, "default-src 'none'") {
 		t.Errorf("policy: %s", csp)
 	}

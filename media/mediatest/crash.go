@@ -2,9 +2,11 @@ package mediatest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/symbolon/symbolon/media"
@@ -46,6 +48,37 @@ func sendAll(r *rig, id string, b []byte) (acknowledged int64, err error) {
 		at = st.Offset
 	}
 	return at, nil
+}
+
+// logged notes in which order an upload is made to last.
+type logged struct {
+	media.Store
+	calls []string
+}
+
+func (l *logged) Save(ctx context.Context, id string, info []byte) error {
+	l.calls = append(l.calls, "save")
+	return l.Store.Save(ctx, id, info)
+}
+
+func (l *logged) Open(ctx context.Context, id string) (media.File, error) {
+	f, err := l.Store.Open(ctx, id)
+	return loggedFile{f, l}, err
+}
+
+type loggedFile struct {
+	media.File
+	l *logged
+}
+
+func (f loggedFile) Append(b []byte) error {
+	f.l.calls = append(f.l.calls, "append")
+	return f.File.Append(b)
+}
+
+func (f loggedFile) Sync() error {
+	f.l.calls = append(f.l.calls, "sync")
+	return f.File.Sync()
 }
 
 func runCrash(t *testing.T, backend Backend) {
@@ -147,6 +180,16 @@ func runCrash(t *testing.T, backend Backend) {
 		f.dead.Store(false)
 		must2(r.send(id, st.Offset, b[st.Offset:]))(t)
 		r.holds(id, b)
+	})
+
+	t.Run("what is called complete survives a power cut", func(t *testing.T) {
+		l := &logged{Store: backend(t)()}
+		r := newRig(t, l)
+		r.stored(b)
+		want := []string{"append", "sync", "save"}
+		if n := len(l.calls); n < 3 || !slices.Equal(l.calls[n-3:], want) {
+			t.Fatalf("it ended with %v, want %v", l.calls, want)
+		}
 	})
 
 	t.Run("a tail torn by a power cut is sent again", func(t *testing.T) {
