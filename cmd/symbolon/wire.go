@@ -120,7 +120,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		return p, err
 	}
 	p.handoffs, err = handoff.New(handoff.Config{
-		Store: handoffredis.New(redis), Key: keys.Derive("handoff"), Origin: p.publicURL,
+		Store: handoffredis.New(redis), Key: keys.Derive("handoff"), Origin: p.publicURL, Log: log,
 		RaiseEpoch: func(ctx context.Context, caseID, cause string) (int64, error) {
 			return p.cases.RaiseEpoch(ctx, caseID, cause, cases.Actor{Kind: cases.BySystem})
 		},
