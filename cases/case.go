@@ -80,7 +80,8 @@ type Step struct {
 	Level    int       `json:"level" bson:"level"`
 	Kind     string    `json:"kind" bson:"kind"` // "photo"
 	State    StepState `json:"state" bson:"state"`
-	Channels []string  `json:"channels" bson:"channels"` // "desk", "phone"
+	Channels []string  `json:"channels" bson:"channels"`                     // "desk", "phone"
+	Attempts int       `json:"attempts,omitempty" bson:"attempts,omitempty"` // how often it was sent back
 	Takes    []Take    `json:"takes,omitempty" bson:"takes,omitempty"`
 	Reasons  []Reason  `json:"reasons,omitempty" bson:"reasons,omitempty"`
 }

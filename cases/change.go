@@ -19,9 +19,10 @@ import (
 // what happened with note; save then stores both together or neither.
 type change struct {
 	Document
-	key seal.Key
-	by  Actor
-	at  time.Time
+	key    seal.Key
+	by     Actor
+	at     time.Time
+	policy string // version of the policy that decides
 }
 
 // anyVersion makes change go ahead of whatever the case's version is.
@@ -47,7 +48,7 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 		case version != anyVersion && d.Version != version:
 			return Case{}, ErrStaleVersion
 		}
-		c := change{by: by, at: s.now()}
+		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version}
 		if c.key, err = s.keyOf(d); err != nil {
 			return Case{}, err
 		}
@@ -144,6 +145,9 @@ func (c *change) move(level int, a action, reasons ...Reason) error {
 		l.SubmittedAt, l.DecidedAt, l.Reasons = time.Time{}, time.Time{}, nil
 	}
 	e := Entry{Event: "level_" + string(to), Level: level}
+	if c.by.Kind == BySystem {
+		e.Data = map[string]string{"policy": c.policy}
+	}
 	for _, r := range reasons {
 		e.Reasons = append(e.Reasons, r.Code)
 	}

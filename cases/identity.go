@@ -2,16 +2,13 @@ package cases
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/symbolon/symbolon/checks"
@@ -28,14 +25,14 @@ func (s *Service) PutIdentity(ctx context.Context, by Actor, id string, version 
 		if !editable(c.level(1).State) {
 			return ErrLevelNotOpen
 		}
-		facts, bad := validate(facts, c.at)
+		facts, bad := s.cfg.Policy.validate(facts, c.at)
 		if bad != nil {
 			return fault.Fields(bad...)
 		}
 		c.Identity = c.key.Seal(mustJSON(facts), boundIdentity(c.ID))
 		if c.DocumentType != facts.Document.Type {
 			c.DocumentType = facts.Document.Type
-			c.plan()
+			c.plan(s.cfg.Policy)
 		}
 		c.note(Entry{Event: "identity_stored", Level: 1, Data: map[string]string{"document_type": facts.Document.Type}})
 		return nil
@@ -43,9 +40,9 @@ func (s *Service) PutIdentity(ctx context.Context, by Actor, id string, version 
 }
 
 // plan sets the steps that the document asks for. Takes of steps that are no longer asked for are dropped.
-func (c *change) plan() {
+func (c *change) plan(p Policy) {
 	old := c.Steps
-	c.Steps = stepsFor(c.DocumentType)
+	c.Steps = p.stepsFor(c.DocumentType)
 	for i := range old {
 		if st := c.step(old[i].ID); st != nil {
 			*st = old[i]
@@ -60,13 +57,11 @@ func (s *Service) documentIndex(d DocumentFacts) []byte {
 	return s.index.Index("document", d.Type+"\x00"+d.Number)
 }
 
-var passportNumber = regexp.MustCompile(`^[A-Z0-9]{5,20}$`)
-
 // validate checks the facts of Level 1 at a time and returns them normalised, or every bad field.
-func validate(f Identity, at time.Time) (Identity, []fault.Field) {
-	v := &validation{today: checks.Day(at, operatorZone)}
+func (p Policy) validate(f Identity, at time.Time) (Identity, []fault.Field) {
+	v := &validation{today: checks.Day(at, p.zone), policy: p}
 	f.Nationality = strings.ToUpper(strings.TrimSpace(f.Nationality))
-	if r, err := language.ParseRegion(f.Nationality); err != nil || len(f.Nationality) != 3 || !r.IsCountry() || r.ISO3() != f.Nationality {
+	if !isNationality(f.Nationality) {
 		v.bad("nationality", "nationality_unknown", "This is not a country's three-letter code.")
 	}
 	v.document(&f)
@@ -82,8 +77,8 @@ func validate(f Identity, at time.Time) (Identity, []fault.Field) {
 		switch {
 		case !checks.PlausibleBirth(birth, v.today):
 			v.bad("birth_date", "birth_date_impossible", "Nobody alive was born on this day.")
-		case checks.AgeOn(birth, v.today) < MinimumAge:
-			v.bad("birth_date", "age_under_minimum", fmt.Sprintf("You must be at least %d years old.", MinimumAge))
+		case checks.AgeOn(birth, v.today) < p.MinimumAge:
+			v.bad("birth_date", "age_under_minimum", fmt.Sprintf("You must be at least %d years old.", p.MinimumAge))
 		}
 	}
 	if f.Sex != "" && f.Sex != string(checks.Male) && f.Sex != string(checks.Female) {
@@ -96,6 +91,7 @@ func validate(f Identity, at time.Time) (Identity, []fault.Field) {
 }
 
 type validation struct {
+	policy Policy
 	today  time.Time
 	fields []fault.Field
 }
@@ -106,20 +102,15 @@ func (v *validation) bad(field, code, detail string) {
 	}
 }
 
-// document checks the certificate, and against it what the number says.
+// document checks the certificate.
 func (v *validation) document(f *Identity) {
 	d := &f.Document
-	if !slices.Contains(DocumentTypes(f.Nationality), d.Type) {
+	kind := documentTypes[d.Type]
+	if kind == nil || !slices.Contains(v.policy.DocumentTypes(f.Nationality), d.Type) {
 		v.bad("document.type", "document.type_not_allowed_for_nationality", "This document cannot be used with this nationality.")
 	}
-	switch d.Type {
-	case CNResidentID:
-		v.residentID(f)
-	default:
-		d.Number = checks.NormalizeNumber(d.Number)
-		if !passportNumber.MatchString(d.Number) {
-			v.bad("document.number", "document_number_form", "The number has 5 to 20 letters and digits.")
-		}
+	if kind != nil {
+		v.number(f, kind)
 	}
 	var issued time.Time
 	if d.IssuedOn != "" {
@@ -129,7 +120,7 @@ func (v *validation) document(f *Identity) {
 			}
 		}
 	}
-	if d.ExpiresOn == LongTerm && d.Type == CNResidentID {
+	if d.ExpiresOn == LongTerm && kind != nil && kind.longTerm {
 		return
 	}
 	if expires, ok := v.date("document.expires_on", d.ExpiresOn); ok {
@@ -139,28 +130,6 @@ func (v *validation) document(f *Identity) {
 		case !issued.IsZero() && !expires.After(issued):
 			v.bad("document.expires_on", "date_order", "It must be valid for longer than it was issued.")
 		}
-	}
-}
-
-func (v *validation) residentID(f *Identity) {
-	id, err := checks.ParseResidentID(f.Document.Number, v.today)
-	switch {
-	case errors.Is(err, checks.ErrNumberForm):
-		v.bad("document.number", "document_number_form", "A resident ID number has 18 characters: 17 digits and a digit or X.")
-		return
-	case errors.Is(err, checks.ErrNumberCheck):
-		v.bad("document.number", "document_number_check", "One of the characters is not right. Compare them with the card.")
-		return
-	case err != nil:
-		v.bad("document.number", "document_number_date", "The birth date in this number is impossible.")
-		return
-	}
-	f.Document.Number = id.Number
-	if f.BirthDate != id.Birth.Format(time.DateOnly) {
-		v.bad("birth_date", "birth_date_mismatch", "The number of the card says another birth date.")
-	}
-	if f.Sex != "" && f.Sex != string(id.Sex) {
-		v.bad("sex", "sex_mismatch", "The number of the card says otherwise.")
 	}
 }
 

@@ -21,7 +21,7 @@ func (s *Service) Create(ctx context.Context, a Account, kind Kind) (Case, error
 	now := s.now()
 	c := change{by: Actor{Kind: ByApplicant, ID: a.ID}, at: now, key: seal.NewKey(), Document: Document{
 		ID: "case_" + ulid.Make().String(), Schema: SchemaVersion, AccountID: a.ID, Kind: kind, CreatedAt: now,
-		Steps: stepsFor(""),
+		Steps: s.cfg.Policy.stepsFor(""),
 	}}
 	c.WrappedKey = s.cfg.Keys.Wrap(c.key, seal.Bind("case", c.ID))
 	for n := 1; n <= levels; n++ {

@@ -1,38 +1,185 @@
 package cases
 
-import "time"
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // the operator's clock, on machines without a time zone database
 
-// What this build requires, as one table a person can read. A step that nothing can do
-// yet is not listed, and a level without anything to ask is not offered.
-
-// MinimumAge in whole years, reached on the operator's day (see operatorZone).
-const MinimumAge = 18
-
-// operatorZone is where the day changes for ages and expiry dates: China Standard Time, which
-// has had no daylight saving since 1991.
-var operatorZone = time.FixedZone("CST", 8*60*60)
-
-// Steps that this build knows. The sides of the PRC card are named by what is on them:
-// document_front carries the portrait (人像面), document_back the emblem (国徽面).
-const (
-	DocumentFront = "document_front"
-	DocumentBack  = "document_back"
-	DocumentPage  = "document_page"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/language"
 )
 
-// Document types of Level 1.
-const (
-	CNResidentID = "cn_resident_id"
-	Passport     = "passport"
-)
+//go:embed policy.yaml
+var defaultPolicy []byte
 
-// DocumentTypes returns the documents that a nationality (ISO 3166-1 alpha-3) may use. Residents of
-// mainland China use their resident ID card and nothing else.
-func DocumentTypes(nationality string) []string {
-	if nationality == "CHN" {
-		return []string{CNResidentID}
+// Policy is what an operator asks of its customers. policy.yaml explains each field. A step that
+// this build cannot do is not in it, and a level without anything to ask is not offered.
+type Policy struct {
+	Version    string              `yaml:"version"`
+	Clock      string              `yaml:"clock"`
+	MinimumAge int                 `yaml:"minimum_age"` // whole years
+	Documents  []DocumentRule      `yaml:"documents"`
+	Approve    Approve             `yaml:"approve"`
+	Channels   map[string][]string `yaml:"channels"`
+	Attempts   int                 `yaml:"attempts"`
+
+	zone *time.Location
+}
+
+// DocumentRule says which document types some nationalities may use.
+type DocumentRule struct {
+	Nationalities []string `yaml:"nationalities"` // ISO 3166-1 alpha-3, or "*"
+	Types         []string `yaml:"types"`
+}
+
+// Approve says what approves a level whose checks found nothing: "rules" or "person".
+type Approve struct {
+	Level1 string `yaml:"level_1"`
+	Level2 string `yaml:"level_2"`
+}
+
+// DefaultPolicy returns the policy that is used where no other is given.
+func DefaultPolicy() Policy {
+	p, err := ReadPolicy(bytes.NewReader(defaultPolicy))
+	if err != nil {
+		panic(fmt.Sprintf("cases: the default policy: %v", err))
 	}
-	return []string{Passport}
+	return p
+}
+
+// DefaultPolicyFile returns the default policy as a file to start from.
+func DefaultPolicyFile() []byte { return slices.Clone(defaultPolicy) }
+
+// ReadPolicy reads a policy file. The error is for the operator: it lists every mistake with
+// what to write instead.
+func ReadPolicy(r io.Reader) (Policy, error) {
+	var p Policy
+	d := yaml.NewDecoder(r)
+	d.KnownFields(true) // a misspelt key would otherwise be a rule that silently does not hold
+	if err := d.Decode(&p); err != nil {
+		if errors.Is(err, io.EOF) {
+			return p, errors.New("the file is empty")
+		}
+		return p, err
+	}
+	return p, p.check()
+}
+
+// check fills what follows from the fields, and lists what is wrong with them.
+func (p *Policy) check() error {
+	var bad []error
+	say := func(format string, args ...any) { bad = append(bad, fmt.Errorf(format, args...)) }
+	if strings.TrimSpace(p.Version) == "" {
+		say("version is missing; write a name such as 2026-12-01")
+	}
+	var err error
+	if p.zone, err = time.LoadLocation(p.Clock); err != nil || p.Clock == "" || p.Clock == "Local" {
+		say("clock: %q is no time zone; write a name such as Asia/Shanghai", p.Clock)
+	}
+	if p.MinimumAge < 14 || p.MinimumAge > 100 {
+		// Under 14 the PRC asks for a guardian's consent, which this build does not take.
+		say("minimum_age: %d is not between 14 and 100", p.MinimumAge)
+	}
+	if p.Attempts < 1 || p.Attempts > 100 {
+		say("attempts: %d is not between 1 and 100", p.Attempts)
+	}
+	named := map[string]bool{}
+	for i, r := range p.Documents {
+		if len(r.Nationalities) == 0 || len(r.Types) == 0 {
+			say("documents, rule %d: name nationalities and types", i+1)
+		}
+		for _, n := range r.Nationalities {
+			if n != "*" && !isNationality(n) {
+				say("documents, rule %d: %q is no country; write a code of three capital letters, or \"*\"", i+1, n)
+			}
+			if named[n] || named["*"] {
+				say("documents, rule %d: %q is covered by a rule above", i+1, n)
+			}
+			named[n] = true
+		}
+		for _, t := range r.Types {
+			if documentTypes[t] == nil {
+				say("documents, rule %d: %q is not a known document; write one of %s", i+1, t, strings.Join(knownDocuments(), ", "))
+			}
+		}
+	}
+	if len(p.Documents) == 0 {
+		say("documents: nobody could verify; write at least one rule")
+	}
+	for level, how := range map[string]string{"level_1": p.Approve.Level1, "level_2": p.Approve.Level2} {
+		if how != byRules && how != byPerson {
+			say("approve.%s: %q is not known; write rules or person", level, how)
+		}
+	}
+	for kind, channels := range p.Channels {
+		if kind != "photo" {
+			say("channels: %q is no kind of step; write photo", kind)
+		}
+		for _, c := range channels {
+			if c != "desk" && c != "phone" {
+				say("channels.%s: %q is not known; write desk or phone", kind, c)
+			}
+		}
+	}
+	if len(p.Channels["photo"]) == 0 {
+		say("channels.photo is missing; write [desk, phone]")
+	}
+	return errors.Join(bad...)
+}
+
+const (
+	byRules  = "rules"
+	byPerson = "person"
+)
+
+// approves reports whether rules approve a level whose checks found nothing.
+func (p Policy) approves(level int) bool {
+	return level == 1 && p.Approve.Level1 == byRules || level == 2 && p.Approve.Level2 == byRules
+}
+
+// DocumentTypes returns the documents that a nationality (ISO 3166-1 alpha-3) may use, none where
+// the policy has no rule for it.
+func (p Policy) DocumentTypes(nationality string) []string {
+	for _, r := range p.Documents {
+		if slices.Contains(r.Nationalities, nationality) || slices.Contains(r.Nationalities, "*") {
+			return r.Types
+		}
+	}
+	return nil
+}
+
+// Explain writes the policy in sentences.
+func (p Policy) Explain(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Policy %s. Days change by the clock of %s.\n\n", p.Version, p.Clock)
+	for _, r := range p.Documents {
+		who := strings.Join(r.Nationalities, ", ")
+		if slices.Contains(r.Nationalities, "*") {
+			who = "everybody else"
+		}
+		fmt.Fprintf(&b, "%s: %s.\n", who, strings.Join(r.Types, " or "))
+		for _, t := range r.Types {
+			fmt.Fprintf(&b, "    %s asks for %s.\n", t, strings.Join(documentTypes[t].steps, " and "))
+		}
+	}
+	how := map[string]string{byRules: "is approved at once when the checks find nothing", byPerson: "goes to a person"}
+	fmt.Fprintf(&b, "\nNobody under %d.\nLevel 1 %s.\nLevel 2 %s.\n", p.MinimumAge, how[p.Approve.Level1], how[p.Approve.Level2])
+	fmt.Fprintf(&b, "Photos are taken from: %s.\n", strings.Join(p.Channels["photo"], ", "))
+	fmt.Fprintf(&b, "A step that was sent back %d times goes to a person.\n", p.Attempts)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// isNationality reports whether s is the ISO 3166-1 alpha-3 code of a country, in capital letters.
+func isNationality(s string) bool {
+	r, err := language.ParseRegion(s)
+	return err == nil && len(s) == 3 && r.IsCountry() && r.ISO3() == s
 }
 
 // levels is how many levels a case has; offered are those with something to do in this build.
@@ -41,24 +188,25 @@ const levels = 3
 func offered(level int) bool { return level == 1 || level == 2 }
 
 // stepsFor returns the steps of a case whose document has this type ("" while unknown).
-func stepsFor(documentType string) []Step {
-	photo := func(id string) Step {
-		return Step{ID: id, Level: 2, Kind: "photo", State: Todo, Channels: []string{"desk", "phone"}}
+func (p Policy) stepsFor(documentType string) []Step {
+	d := documentTypes[documentType]
+	if d == nil {
+		d = documentTypes[CNResidentID]
 	}
-	if documentType == Passport {
-		return []Step{photo(DocumentPage)}
+	var out []Step
+	for _, id := range d.steps {
+		out = append(out, Step{ID: id, Level: 2, Kind: "photo", State: Todo, Channels: slices.Clone(p.Channels["photo"])})
 	}
-	return []Step{photo(DocumentFront), photo(DocumentBack)}
+	return out
 }
 
-// Limits of evidence.
+// Limits of evidence and of work.
 const (
 	maxPhotoBytes   = 12 << 20
 	maxOpenTakes    = 3                // of one step
 	maxTakes        = 8                // of one step, kept or not
 	dailyBudget     = 300_000_000      // bytes a case may receive on one UTC day
 	keepEnded       = 8                // handoffs whose end is remembered
-	takeLife        = 24 * time.Hour   // of a take that is not accepted
 	jobLease        = time.Minute      // longer than any check takes
 	maxJobAttempts  = 5                // then a person looks
 	jobRetryAfter   = 10 * time.Second // times the number of attempts
@@ -66,7 +214,7 @@ const (
 )
 
 // UnfinishedFor is how long a take that nobody kept stays.
-const UnfinishedFor = takeLife
+const UnfinishedFor = 24 * time.Hour
 
 // limitsOf returns what a take of this step may be.
 func limitsOf(Step) Limits {

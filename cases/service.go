@@ -27,6 +27,7 @@ type Config struct {
 	Keys     *seal.Keyring
 	Now      func() time.Time // time.Now where nil
 	Log      *slog.Logger     // discards where nil
+	Policy   Policy           // DefaultPolicy where it has no Version
 	// Changed is called after every stored change of a case.
 	Changed func(ctx context.Context, caseID string)
 	// Evidence opens the stored bytes of a take for the checks.
@@ -66,6 +67,9 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Policy.Version == "" {
+		cfg.Policy = DefaultPolicy()
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -112,6 +116,9 @@ func (s *Service) openIndex(ctx context.Context) (seal.Key, error) {
 	}
 	return seal.Key{}, errors.New("cases: the store's record appears and disappears")
 }
+
+// Policy returns the policy that cases follow.
+func (s *Service) Policy() Policy { return s.cfg.Policy }
 
 // now is the time of a change, to the millisecond that stores keep.
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }

@@ -83,7 +83,7 @@ func (s *Service) BeginTake(ctx context.Context, by Actor, id string, r TakeRequ
 		c.ReceivedBytes += reserve
 		take = Take{
 			UploadID: r.UploadID, Epoch: c.HandoffEpoch, Owner: r.Owner, State: TakeOpen, Reserved: reserve,
-			CreatedAt: c.at, ExpiresAt: c.at.Add(takeLife),
+			CreatedAt: c.at, ExpiresAt: c.at.Add(UnfinishedFor),
 		}
 		st.Takes = append(st.Takes, take)
 		st.State = stepState(*st)

@@ -121,7 +121,7 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 		}
 		c.Jobs = slices.DeleteFunc(c.Jobs, func(j Job) bool { return j.ID == jobID })
 		if failure != nil {
-			finish = func(c *change) error { return c.decide(job.Level, review, Reason{Code: "checks_failed"}) }
+			finish = func(c *change) error { return s.decide(c, job.Level, review, Reason{Code: "checks_failed"}) }
 		}
 		return finish(c)
 	})
@@ -165,17 +165,26 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 // checkFacts checks Level 1 again on the day of the check. Right facts approve themselves, unless the same
 // document stands in another case: then a person looks, and the applicant is not told.
 func (s *Service) checkFacts(ctx context.Context, c Case) (func(*change) error, error) {
-	if _, bad := validate(*c.Facts, s.now()); bad != nil {
-		return func(c *change) error { return c.decide(1, again, Reason{Code: "data.facts_invalid"}) }, nil
+	if _, bad := s.cfg.Policy.validate(*c.Facts, s.now()); bad != nil {
+		return func(c *change) error { return s.decide(c, 1, again, Reason{Code: "data.facts_invalid"}) }, nil
 	}
 	same, err := s.cfg.Store.CasesByDocument(ctx, c.DocumentIndex, 2)
 	if err != nil {
 		return nil, fmt.Errorf("look for the same document: %w", err)
 	}
 	if slices.ContainsFunc(same, func(id string) bool { return id != c.ID }) {
-		return func(c *change) error { return c.decide(1, review, Reason{Code: "duplicate.identity"}) }, nil
+		return func(c *change) error { return s.decide(c, 1, review, Reason{Code: "duplicate.identity"}) }, nil
 	}
-	return func(c *change) error { return c.decide(1, approve) }, nil
+	return s.passed(1), nil
+}
+
+// passed is what becomes of a level whose checks found nothing.
+func (s *Service) passed(level int) func(*change) error {
+	a := review
+	if s.cfg.Policy.approves(level) {
+		a = approve
+	}
+	return func(c *change) error { return s.decide(c, level, a) }
 }
 
 // checkPhotos checks that every photo of a level decodes and that no two steps hold the same file. What
@@ -201,17 +210,26 @@ func (s *Service) checkPhotos(ctx context.Context, c Case, level int) (func(*cha
 		}
 	}
 	if reasons != nil {
-		return func(c *change) error { return c.decide(level, again, reasons...) }, nil
+		return func(c *change) error { return s.decide(c, level, again, reasons...) }, nil
 	}
-	return func(c *change) error { return c.decide(level, review) }, nil
+	return s.passed(level), nil
 }
 
 // decide ends the checks of a level. It does nothing when the level is not being checked any more
-// (it was reopened meanwhile).
-func (c *change) decide(level int, a action, reasons ...Reason) error {
+// (it was reopened meanwhile). A step that was sent back as often as the policy allows is left to a person.
+func (s *Service) decide(c *change, level int, a action, reasons ...Reason) error {
 	l := c.level(level)
 	if l.State != Checking {
 		return nil
+	}
+	if a == again {
+		for _, r := range reasons {
+			if st := c.step(r.Step); st != nil {
+				if st.Attempts++; st.Attempts > s.cfg.Policy.Attempts {
+					a = review
+				}
+			}
+		}
 	}
 	if err := c.move(level, a, reasons...); err != nil {
 		return err

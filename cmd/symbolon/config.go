@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/symbolon/symbolon/cases"
 )
 
 // config is every setting of the server, read once.
@@ -31,6 +33,7 @@ type config struct {
 	Support        string
 	OpsListen      string
 	Log            string
+	Policy         cases.Policy
 }
 
 // setting is one row of the table that -h and the README show. A setting without a flag is a
@@ -61,6 +64,8 @@ var settings = []setting{
 		func(c *config, v string) error { c.MongoURL = v; return checkScheme(v, "mongodb", "mongodb+srv") }},
 	{"trusted-proxies", "SYMBOLON_TRUSTED_PROXIES", "", "addresses or networks, separated by commas, whose X-Forwarded-For and -Proto count",
 		func(c *config, v string) (err error) { c.TrustedProxies, err = prefixes(v); return err }},
+	{"policy", "SYMBOLON_POLICY", "", "the file with what is asked of customers, see symbolon policy show; that one where it is not given",
+		func(c *config, v string) (err error) { c.Policy, err = readPolicy(v); return err }},
 	{"operator-name", "SYMBOLON_OPERATOR_NAME", "Symbolon", "the company's name as applicants read it",
 		func(c *config, v string) error { c.OperatorName = v; return notEmpty(v) }},
 	{"operator-purpose", "SYMBOLON_OPERATOR_PURPOSE", "", "one sentence that says what the verification is for; a general one where it is not given",

@@ -94,7 +94,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	}
 	p.closers = append(p.closers, backend.Close)
 	p.cases, err = cases.New(ctx, cases.Config{
-		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log,
+		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy,
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
