@@ -6,8 +6,9 @@
 // checksums; storage (mediafs) appends and reports; headers are package server's.
 // docs/formats/media.md describes the sealed segments.
 //
-// One process writes a directory or bucket; in it an upload has one writer at a time, and
-// the newest request for an upload wins.
+// An upload has one writer at a time, and the newest request for it wins. Several processes may
+// share a store that is a Locker; each must then be able to ask the others to let go
+// (Config.Elsewhere). While it cannot, the newest has to wait until the others are done.
 package media
 
 import (
@@ -90,4 +91,7 @@ type Config struct {
 	// again after a crash or by a later TakeOver, so it must be idempotent. Its error is the
 	// caller's answer; the upload stays complete.
 	Completed func(ctx context.Context, st Status) error
+	// Elsewhere asks the other processes that share the store to call LetGo with this id. It
+	// must not block and may fail to reach them. nil where there are none.
+	Elsewhere func(id string)
 }

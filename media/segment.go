@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -63,6 +64,11 @@ func (p position) offset() int64 {
 		n += int64(len(p.tail) - seal.Overhead)
 	}
 	return n
+}
+
+// equal reports whether q is the same position. Sealed bytes are never the same twice.
+func (p position) equal(q position) bool {
+	return p.whole == q.whole && p.marked == q.marked && p.ragged == q.ragged && p.stale == q.stale && bytes.Equal(p.tail, q.tail)
 }
 
 // look reads the position. It changes nothing, so it also serves who only asks.

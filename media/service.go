@@ -84,15 +84,56 @@ func (s *Service) Status(ctx context.Context, id string) (Status, error) {
 		return rec.status(0), nil
 	}
 	f, err := s.cfg.Store.Open(ctx, id)
+	if errors.Is(err, ErrUnknown) { // ended just now
+		return Status{Info: rec.Info, Length: rec.Length}, ErrGone
+	}
 	if err != nil {
 		return Status{}, fmt.Errorf("open upload: %w", err)
 	}
 	defer f.Close()
+	if _, ok := s.cfg.Store.(Locker); ok {
+		return s.steady(ctx, rec, f)
+	}
 	p, err := look(f)
 	if err != nil {
 		return Status{}, err
 	}
 	return rec.status(p.offset()), nil
+}
+
+// steadyLooks bounds how often steady looks. A change takes longer than a look, so it is not reached.
+const steadyLooks = 50
+
+// steady reads the position while another process may be changing it, without holding that up: what is
+// read twice alike was not read in the middle of a change, because each one seals bytes anew.
+func (s *Service) steady(ctx context.Context, rec record, f File) (Status, error) {
+	before, err := look(f)
+	for range steadyLooks {
+		if errors.Is(err, ErrDamaged) { // a mark and a size of different times
+			before, err = look(f)
+			continue
+		}
+		if err != nil {
+			return Status{}, err
+		}
+		var again position
+		if again, err = look(f); err == nil && again.equal(before) {
+			break
+		}
+		before = again
+	}
+	if err != nil {
+		return Status{}, err
+	}
+	// The end may have come meanwhile; it takes the tail away.
+	after, err := s.load(ctx, rec.Info.ID)
+	if err != nil {
+		return Status{}, err
+	}
+	if s.gone(after) {
+		return Status{Info: after.Info, Length: after.Length}, ErrGone
+	}
+	return after.status(before.offset()), nil
 }
 
 // Append stores the bytes of r.Body at r.Offset. It keeps what it received when the sender

@@ -8,7 +8,8 @@ import (
 // Store is a backend. It keeps four things of an upload: its info, its data, and two small notes
 // beside the data. It knows nothing about what the bytes mean: it appends and reports.
 //
-// The Service serialises all changes of one upload; different uploads change at once. A
+// The Service serialises all changes of one upload, over several processes where the store is a
+// Locker; different uploads change at once, and who only looks looks at any time. A
 // method that finds no room fails with ErrNoSpace and may have done part of an Append. The
 // process may die between any two calls and within any; each method says what is left then.
 // The contract suite is media/mediatest.
@@ -29,6 +30,14 @@ type Store interface {
 	// Each calls fn with the id of every upload that has an info, in no order. Uploads made or
 	// forgotten meanwhile may be missed. It ends with fn's first error.
 	Each(ctx context.Context, fn func(id string) error) error
+}
+
+// Locker is what a Store can do besides when several processes use it at once.
+type Locker interface {
+	// Lock lets one holder at a time change an upload, whichever process asks, and never waits:
+	// ErrBusy while another one holds it. The lock ends with unlock, and with the
+	// process, however that dies. An upload without data needs none: nil and no error.
+	Lock(ctx context.Context, id string) (unlock func(), err error)
 }
 
 // Note names one of the two small values beside the data.

@@ -2,6 +2,7 @@ package media
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,13 @@ import (
 
 // patience is how long a newer request waits for the one it interrupted.
 const patience = time.Second
+
+// How a lock is asked for that another process holds.
+const (
+	lockFirst = 2 * time.Millisecond // to the second try
+	lockMost  = 40 * time.Millisecond
+	askEvery  = 250 * time.Millisecond // an asking may get lost
+)
 
 // settleTime is how long it waits while that one completes the upload, which cannot be interrupted.
 const settleTime = 30 * time.Second
@@ -37,6 +45,7 @@ type ticket struct {
 	owner string // of the upload; guarded by Service.mu, "" until known
 
 	turn    bool          // holds the turn; only the request's own goroutine touches it
+	unlock  func()        // gives the store's lock back; nil without one; as turn
 	stopped chan struct{} // closed when why is set
 
 	mu        sync.Mutex // guards what follows
@@ -112,7 +121,47 @@ func (s *Service) enter(ctx context.Context, id string, t *ticket, why error, en
 		return nil, err
 	}
 	t.turn = true
+	if err := s.lock(ctx, id, t, ending); err != nil {
+		s.leave(id, u, t)
+		return nil, err
+	}
 	return u, nil
+}
+
+// lock takes the upload from the other processes that share the store: whoever holds it there is
+// asked to let go, as somebody here would be.
+func (s *Service) lock(ctx context.Context, id string, t *ticket, ending bool) error {
+	store, ok := s.cfg.Store.(Locker)
+	if !ok {
+		return nil
+	}
+	stopped := t.stopped
+	if ending {
+		stopped = nil
+	}
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	var asked time.Time
+	for wait := lockFirst; ; wait = min(2*wait, lockMost) {
+		unlock, err := store.Lock(ctx, id)
+		if !errors.Is(err, ErrBusy) {
+			t.unlock = unlock
+			return err
+		}
+		if s.cfg.Elsewhere != nil && time.Since(asked) >= askEvery {
+			asked = time.Now()
+			s.cfg.Elsewhere(id)
+		}
+		select {
+		case <-stopped:
+			return t.reason()
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the upload: %w", context.Cause(ctx))
+		case <-limit.C:
+			return ErrBusy
+		case <-time.After(wait):
+		}
+	}
 }
 
 func (s *Service) await(ctx context.Context, u *upload, t *ticket, ending bool) error {
@@ -147,6 +196,10 @@ func (s *Service) leave(id string, u *upload, t *ticket) {
 
 // yield gives the turn to the next one. The request stays inside: Close waits for it.
 func (t *ticket) yield(u *upload) {
+	if t.unlock != nil {
+		t.unlock()
+		t.unlock = nil
+	}
 	if t.turn {
 		t.turn = false
 		<-u.turn
@@ -228,6 +281,22 @@ func (s *Service) Interrupt(owner string) {
 	s.mu.Unlock()
 	for _, t := range hit {
 		t.stop(ErrGone)
+	}
+}
+
+// LetGo makes the requests here that work on an upload stop with ErrTaken: a newer one for
+// it has come to another process.
+func (s *Service) LetGo(id string) {
+	var hit []*ticket
+	s.mu.Lock()
+	if u := s.uploads[id]; u != nil {
+		for t := range u.inside {
+			hit = append(hit, t)
+		}
+	}
+	s.mu.Unlock()
+	for _, t := range hit {
+		t.stop(ErrTaken)
 	}
 }
 

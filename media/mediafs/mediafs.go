@@ -9,7 +9,11 @@
 //
 // Small files are replaced by writing a ".new" beside them and renaming it; one that a crash left is
 // overwritten by the next. Files are 0600, folders 0700. The package knows nothing about
-// what the bytes mean; it appends and reports. One process uses a directory at a time.
+// what the bytes mean; it appends and reports.
+//
+// Several processes may use a directory at once, on one machine or over a file system whose locks
+// work between machines (NFS 4): an upload is locked by flock on its data, so a lock ends with
+// the process that held it.
 package mediafs
 
 import (
@@ -34,7 +38,10 @@ const (
 // Store is a directory of uploads.
 type Store struct{ root string }
 
-var _ media.Store = (*Store)(nil)
+var (
+	_ media.Store  = (*Store)(nil)
+	_ media.Locker = (*Store)(nil)
+)
 
 // Open opens the directory, making it if it is not there.
 func Open(root string) (*Store, error) {
@@ -131,9 +138,40 @@ func (s *Store) Open(_ context.Context, id string) (media.File, error) {
 	return &file{File: f, path: p}, nil
 }
 
+// Lock implements media.Locker. Data that is removed while it is locked stays locked for those who opened
+// it before, and there is nothing to change for those who come later.
+func (s *Store) Lock(_ context.Context, id string) (unlock func(), err error) {
+	p, err := s.path(id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(p+dataExt, os.O_RDWR, 0) // over NFS only who may write may lock
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, told(err)
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, media.ErrBusy
+		}
+		return nil, told(err)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
 // Destroy implements media.Store.
 func (s *Store) Destroy(_ context.Context, id string) error {
-	return s.remove(id, dataExt, "."+string(media.TailNote), "."+string(media.MarkNote), "."+string(media.TailNote)+newExt)
+	tail, mark := "."+string(media.TailNote), "."+string(media.MarkNote)
+	return s.remove(id, dataExt, tail, mark, tail+newExt, mark+newExt)
 }
 
 // Forget implements media.Store.

@@ -32,6 +32,7 @@ func Run(t *testing.T, backend Backend) {
 	t.Run("bytes", func(t *testing.T) { runBytes(t, backend) })
 	t.Run("crash", func(t *testing.T) { runCrash(t, backend) })
 	t.Run("turns", func(t *testing.T) { runTurns(t, backend) })
+	t.Run("nodes", func(t *testing.T) { runNodes(t, backend) })
 	t.Run("tamper", func(t *testing.T) { runTamper(t, backend) })
 	t.Run("life", func(t *testing.T) { runLife(t, backend) })
 }
@@ -57,11 +58,10 @@ type rig struct {
 	on   func(media.Status) error
 }
 
-func newRig(t testing.TB, store media.Store) *rig {
+func newRig(t testing.TB, store media.Store, change ...func(*media.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, store: store, now: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
-	var err error
-	r.Service, err = media.New(media.Config{
+	cfg := media.Config{
 		Store: store,
 		Now: func() time.Time {
 			r.mu.Lock()
@@ -84,8 +84,12 @@ func newRig(t testing.TB, store media.Store) *rig {
 			}
 			return fail
 		},
-	})
-	if err != nil {
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	var err error
+	if r.Service, err = media.New(cfg); err != nil {
 		t.Fatal(err)
 	}
 	return r
