@@ -3,15 +3,19 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { announce, Callout, DeviceLine, Progress } from "../shared/components";
 import { estimate } from "../shared/estimate";
 import { Icon } from "../shared/icons";
-import { has, megabytes, t } from "../shared/i18n";
+import { has, megabytes, number, span, t } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { LinkMark } from "../shared/token";
 import type { Handoff, LiveProgress, Step } from "../shared/types";
 import { useCase } from "./desk";
+import { Pace } from "./pace";
 import { TakeBack } from "./offer";
 import { stepWord } from "./words";
 
 const CAMERA_HELP_AFTER = 20_000;
+/** Bytes a second below which the pace is told, and seconds above which the time left is. */
+const SLOW = 100_000;
+const LONG = 10;
 
 export function Mirror({ h }: { h: Handoff }) {
   const { case: c, phoneHere, progress, link } = useCase();
@@ -123,8 +127,8 @@ function Outline({ side }: { side: string }) {
 
 /** One bar for all steps: what the server has stored of about how much. Its place is kept before the first byte. */
 function Sent({ steps, progress, handoff }: { steps: Step[]; progress: ReadonlyMap<string, LiveProgress>; handoff: string }) {
-  const top = useRef<{ handoff: string; sent: Map<string, number>; total: Map<string, number> } | undefined>(undefined);
-  if (top.current?.handoff !== handoff) top.current = { handoff, sent: new Map(), total: new Map() };
+  const top = useRef<{ handoff: string; sent: Map<string, number>; total: Map<string, number>; pace: Pace } | undefined>(undefined);
+  if (top.current?.handoff !== handoff) top.current = { handoff, sent: new Map(), total: new Map(), pace: new Pace() };
   const seen = top.current;
   for (const s of steps) {
     const p = progress.get(s.id);
@@ -134,9 +138,16 @@ function Sent({ steps, progress, handoff }: { steps: Step[]; progress: ReadonlyM
   const each = estimate([{ kind: "photo" }]).bytes;
   const sent = steps.reduce((n, s) => n + (seen.sent.get(s.id) ?? 0), 0);
   const total = steps.reduce((n, s) => n + (seen.total.get(s.id) ?? (s.state === "accepted" || s.state === "checked" ? seen.sent.get(s.id) ?? 0 : each)), 0);
+  seen.pace.feed(sent, Date.now());
+  // What is on its way now: how fast, where that is slow, and how long it still takes, where that is long.
+  const coming = steps.reduce((n, s) => n + Math.max(0, (seen.total.get(s.id) ?? 0) - (seen.sent.get(s.id) ?? 0)), 0);
+  const rate = coming > 0 ? seen.pace.rate() : null;
+  const label = [t("mirror.sent", { sent: megabytes(sent), total: megabytes(Math.max(total, sent), true) })];
+  if (rate !== null && rate < SLOW) label.push(t("mirror.rate", { rate: number(rate / 1_000) }));
+  if (rate !== null && rate > 0 && coming / rate > LONG) label.push(t("mirror.left", { time: span(coming / rate) }));
   return (
     <div class="mirror-sent" data-test="mirror-sent" data-sent={sent}>
-      {sent > 0 ? <Progress value={sent} total={total} of={handoff} label={t("mirror.sent", { sent: megabytes(sent), total: megabytes(Math.max(total, sent), true) })} /> : null}
+      {sent > 0 ? <Progress value={sent} total={total} of={handoff} label={label.join(" · ")} /> : null}
     </div>
   );
 }

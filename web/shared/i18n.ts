@@ -128,8 +128,9 @@ export function clock(at: Date): string {
   return new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" }).format(at);
 }
 
-/** About how long: "14 min", "3 h", "2 days". */
+/** About how long: "15 seconds", "14 minutes", "3 hours", "2 days", "5 years". */
 export function span(seconds: number): string {
+  if (seconds < 55) return tn("span.seconds", Math.max(5, Math.round(seconds / 5) * 5));
   if (seconds < 90) return tn("span.minutes", 1);
   if (seconds < 5400) return tn("span.minutes", Math.round(seconds / 60));
   if (seconds < 129_600) return tn("span.hours", Math.round(seconds / 3600));

@@ -91,3 +91,17 @@ test("every reason that sends an applicant back says what and how", () => {
   expect(again.length).toBeGreaterThan(0);
   expect(again.filter((r) => !has(`reason.${r}.what`) || !has(`reason.${r}.how`))).toEqual([]);
 });
+
+test("no words are kept that nothing says", () => {
+  const source = ["shared", "desk", "phone"]
+    .flatMap((dir) => readdirSync(new URL(`../${dir}/`, import.meta.url)).map((n) => `../${dir}/${n}`))
+    .filter((n) => /\.tsx?$/.test(n))
+    .map((n) => readFileSync(new URL(n, import.meta.url), "utf8"))
+    .join("\n");
+  const said = new Set([...source.matchAll(/["'`]([a-z][\w.]*)["'`]/g)].map((m) => m[1] as string));
+  // Plural forms are said through tn(key, …); keys made from a code begin with what stands before the ${.
+  const plural = new Set([...source.matchAll(/\btn\("([\w.]+)"/g)].map((m) => m[1] as string));
+  const made = [...new Set([...source.matchAll(/`([a-z][\w.]*\.)\$\{/g)].map((m) => m[1] as string))];
+  const dead = Object.keys(en).filter((k) => !said.has(k) && !plural.has(k.replace(/\.(one|other)$/, "")) && !made.some((p) => k.startsWith(p)));
+  expect(dead).toEqual([]);
+});
