@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"io"
 	"math/rand/v2"
@@ -19,6 +18,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,18 +37,20 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// photos are made once: noise takes its time to encode.
+var photos sync.Map // edge → []byte
+
 // jpegOf is a photo of noise, so that it has some hundred kilobytes and no two places alike.
 func jpegOf(t testing.TB, edge int) []byte {
 	t.Helper()
-	rnd := rand.New(rand.NewPCG(1, uint64(edge)))
-	img := image.NewRGBA(image.Rect(0, 0, edge, edge*3/4))
-	for y := range edge * 3 / 4 {
-		for x := range edge {
-			img.Set(x, y, color.RGBA{uint8(rnd.Uint32()), uint8(rnd.Uint32()), uint8(rnd.Uint32()), 255})
-		}
+	if b, ok := photos.Load(edge); ok {
+		return bytes.Clone(b.([]byte))
 	}
+	img := image.NewGray(image.Rect(0, 0, edge, edge*3/4))
+	_, _ = rand.NewChaCha8([32]byte{byte(edge), byte(edge >> 8)}).Read(img.Pix)
 	var b bytes.Buffer
 	must(t, jpeg.Encode(&b, img, &jpeg.Options{Quality: 80}))
+	photos.Store(edge, bytes.Clone(b.Bytes()))
 	return b.Bytes()
 }
 
