@@ -56,6 +56,12 @@ const REPEAT_AFTER = [400, 1500];
 
 let skew = 0;
 
+// What one answer tells is too little by up to a second (the header has no parts of one) and by its way
+// here; so the largest of late is the nearest. One far off means that a clock was set.
+function nearest(known: number, told: number): number {
+  return Math.abs(told - known) > 5_000 ? told : Math.max(told, known - 50);
+}
+
 /** The server's clock in ms as far as its answers told (exact to about a second). */
 export function serverNow(): number {
   return Date.now() + skew;
@@ -107,7 +113,7 @@ async function once<T>(method: string, path: string, o: CallOptions): Promise<T>
     throw new NoAnswer(limit.aborted);
   }
   const date = Date.parse(res.headers.get("Date") ?? "");
-  if (!Number.isNaN(date)) skew = date - Date.now();
+  if (!Number.isNaN(date)) skew = nearest(skew, date - Date.now());
   let json: unknown;
   try {
     json = text === "" ? undefined : JSON.parse(text);
