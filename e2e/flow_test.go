@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -221,7 +222,50 @@ func (p *person) photographs() {
 		p.powerCut()
 	}
 	p.looksAt("document_back", "back")
+	if d.lang == "en" {
+		ph.press("use-photo")
+	} else {
+		p.cutWhileSending("document_back")
+	}
+}
+
+// cutWhileSending kills the server while a photo is on its way over a slow line, and starts it
+// again: the phone sends what is missing, and not what had arrived.
+func (p *person) cutWhileSending(step string) {
+	d, ph := p.desk, p.phone
+	size := len(p.photos[step])
+	ph.uplink(float64(size) / 8) // the whole photo takes 8 s
 	ph.press("use-photo")
+	ph.screen("sending")
+	ph.shoot("sending")
+	before := len(p.photos["document_front"])
+	d.until(fmt.Sprintf("Number(%s?.dataset.sent) > %d", one("mirror-sent"), before+size/4))
+	for _, tab := range []*tab{d, ph} {
+		tab.serverAway(true)
+	}
+	p.server.kill()
+	log := len(p.server.log.String())
+	ph.seen("offline")
+	ph.shoot("offline")
+	p.server.start()
+	ph.uplink(-1)
+	ph.screen("done")
+	for _, tab := range []*tab{d, ph} {
+		tab.serverAway(false)
+	}
+	again := 0
+	for line := range strings.Lines(p.server.log.String()[log:]) {
+		var request struct {
+			Method, Route string
+			BytesIn       int `json:"bytes_in"`
+		}
+		if json.Unmarshal([]byte(line), &request) == nil && request.Method == "PATCH" && strings.HasPrefix(request.Route, "/v1/uploads") {
+			again += request.BytesIn
+		}
+	}
+	if again == 0 || again >= size*7/8 {
+		p.Errorf("after the cut the phone sent %d bytes of %d", again, size)
+	}
 }
 
 func mirrorStep(step, state string) string {

@@ -24,7 +24,9 @@ func (w *world) otherWays(t *testing.T) {
 			second := w.browser.open(t, phoneDevice, lang)
 			p.textCode(second)
 			p.notMe()
+			p.refreshes()
 			p.takeBack()
+			p.signOut()
 			p.fromDesk()
 			for _, tab := range []*tab{p.desk, p.phone, second} {
 				tab.calm()
@@ -134,9 +136,63 @@ func (p *person) notMe() {
 	d.screen("qr")
 }
 
-// takeBack lets a phone work and takes the work back.
+// refreshes reloads both pages at every stage: each comes back where it was, with the same code,
+// number and step.
+func (p *person) refreshes() {
+	d, ph := p.desk, p.phone
+	d.until(`document.querySelector('[data-test=qr]')?.dataset.state === "good"`)
+	code := d.text("text-code")
+	d.reload()
+	d.seen("text-code")
+	if again := d.text("text-code"); again != code {
+		p.Errorf("after a reload the desk shows the code %q, not %q", again, code)
+	}
+	d.until(`document.querySelector('[data-test=qr]')?.dataset.state === "good"`)
+	ph.goTo(readQR(p.T, d.picture()))
+	ph.screen("landing")
+	ph.reload()
+	ph.screen("landing")
+	ph.press("continue")
+	ph.screen("number")
+	d.seen("match-number")
+	number := d.text("match-number")
+	d.reload()
+	d.seen("match-number")
+	if again := d.text("match-number"); again != number {
+		p.Errorf("after a reload the desk shows the number %q, not %q", again, number)
+	}
+	ph.reload()
+	ph.screen("number")
+	ph.typeIn("digits", number)
+	ph.screen("plan")
+	d.seen("mirror")
+	d.reload()
+	d.seen("mirror")
+	ph.reload()
+	ph.screen("plan")
+	// Back and forward on the desk lead through its pages, not out of the handoff.
+	eval[bool](d, "(history.back(), true)")
+	d.until("!" + one("mirror"))
+	eval[bool](d, "(history.forward(), true)")
+	d.seen("mirror")
+}
+
+// takeBack takes the work back from the phone.
 func (p *person) takeBack() {
 	d, ph := p.desk, p.phone
+	d.press("takeback")
+	d.seen("takeback-dialog")
+	d.shoot("takeback")
+	d.press("takeback-yes")
+	ph.seen("end-cancelled")
+	ph.shoot("taken-back")
+}
+
+// signOut signs out while a phone works: the phone stops at once, and so it stays after the next
+// sign-in.
+func (p *person) signOut() {
+	d, ph := p.desk, p.phone
+	d.press("handoff-new")
 	d.until(`document.querySelector('[data-test=qr]')?.dataset.state === "good"`)
 	ph.goTo(readQR(p.T, d.picture()))
 	ph.screen("landing")
@@ -145,15 +201,28 @@ func (p *person) takeBack() {
 	d.seen("match-number")
 	ph.typeIn("digits", d.text("match-number"))
 	ph.screen("plan")
-	d.seen("mirror")
-	d.press("takeback")
-	d.seen("takeback-dialog")
-	d.shoot("takeback")
-	d.press("takeback-yes")
-	ph.seen("end-cancelled")
-	ph.shoot("taken-back")
-	d.press("handoff-other")
+	d.press("menu")
+	d.press("menu-signout")
+	d.screen("signin")
+	ph.seen("screen-stopped")
+	d.typeIn("signin-email", p.email)
+	d.typeIn("signin-password", "not the password")
+	d.press("signin-submit")
+	d.seen("signin-error")
+	d.shoot("signin-refused")
+	d.clear("signin-password")
+	d.typeIn("signin-password", password)
+	d.press("signin-submit")
+	d.screen("home")
+	d.press("home-identity")
+	d.press("level-2-go")
 	d.screen("level2")
+}
+
+// reload loads the page again.
+func (p *tab) reload() {
+	p.t.Helper()
+	p.must(chromedp.Do(p.ctx, chromedp.Reload()))
 }
 
 // fromDesk takes the photos at the desk: one from a file, one with its camera. What the desk

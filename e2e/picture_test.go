@@ -14,15 +14,19 @@ import (
 // it the phone with the first digit typed, at the same instant.
 func makeTopPicture(p *person) {
 	p.Helper()
+	// A little shorter than the phone is, so that it does not cover the desk's header.
+	const below, height = 92, 780
+	p.phone.size(p.phone.width, height)
 	p.desk.settle()
 	p.phone.settle()
 	desk, phone := p.desk.picture(), halved(p.phone.picture())
+	p.phone.size(p.phone.width, p.phone.height)
 	out := image.NewRGBA(image.Rect(0, 0, 1600, 900))
 	draw.Draw(out, image.Rect(0, 0, 1440, 900), desk, desk.Bounds().Min, draw.Src)
 	for x := 1440; x < 1600; x++ { // the page goes on to the right as it ends
 		draw.Draw(out, image.Rect(x, 0, x+1, 900), desk, image.Pt(desk.Bounds().Max.X-1, desk.Bounds().Min.Y), draw.Src)
 	}
-	at := image.Rect(1100, 28, 1100+phone.Bounds().Dx(), 28+phone.Bounds().Dy())
+	at := image.Rect(1120, below, 1120+phone.Bounds().Dx(), below+phone.Bounds().Dy())
 	draw.Draw(out, at.Inset(-1), image.NewUniform(color.RGBA{0x73, 0x83, 0x7d, 0xff}), image.Point{}, draw.Src)
 	draw.Draw(out, at, phone, phone.Bounds().Min, draw.Src)
 	savePicture(p, "scan-match-go-on.png", out)
