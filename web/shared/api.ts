@@ -54,17 +54,17 @@ export interface CallOptions {
 const TIMEOUT = 20_000;
 const REPEAT_AFTER = [400, 1500];
 
-let skew = 0;
+let skew: number | undefined;
 
 // What one answer tells is too little by up to a second (the header has no parts of one) and by its way
 // here; so the largest of late is the nearest. One far off means that a clock was set.
-function nearest(known: number, told: number): number {
-  return Math.abs(told - known) > 5_000 ? told : Math.max(told, known - 50);
+function nearest(known: number | undefined, told: number): number {
+  return known === undefined || Math.abs(told - known) > 5_000 ? told : Math.max(told, known - 50);
 }
 
 /** The server's clock in ms as far as its answers told (exact to about a second). */
 export function serverNow(): number {
-  return Date.now() + skew;
+  return Date.now() + (skew ?? 0);
 }
 
 /** A fresh key for a POST that may be repeated. */
