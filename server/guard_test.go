@@ -507,6 +507,35 @@ func TestFiftyMegabytesOfJSONStayOutside(t *testing.T) {
 	}
 }
 
+// A refused sender that does not look before it has sent a lot still gets to read why.
+func TestTheAnswerSurvivesWhatWasStillOnItsWay(t *testing.T) {
+	w := newWire(t, hurried())
+	for _, head := range []string{
+		"POST /json HTTP/1.1\r\n" + h + "Content-Length: 10000000\r\n\r\n",
+		"POST /v1/uploads HTTP/1.1\r\n" + h + "Content-Length: 10000000\r\n\r\n",
+		"GET /ok HTTP/1.1\r\nX: ", "BREW /ok HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n",
+	} {
+		for range 3 {
+			c := w.dial()
+			_, err := io.WriteString(c, head)
+			for range 16 {
+				if err == nil {
+					_, err = c.Write(make([]byte, 64<<10))
+				}
+			}
+			r := bufio.NewReader(c)
+			if got := w.read(r, 1); len(got) != 1 || got[0].status < 400 {
+				t.Errorf("%.20q: the answer is gone (%v)", head, err)
+			}
+			// Some systems throw away what they have received when the connection is reset.
+			if _, err := r.ReadByte(); err != io.EOF {
+				t.Errorf("%.20q: the connection ended with %v", head, err)
+			}
+			c.Close()
+		}
+	}
+}
+
 func TestLongHeads(t *testing.T) {
 	w := newWire(t, hurried())
 	long := strings.Repeat("a", 20<<10)

@@ -21,6 +21,10 @@ func problem(status, code string) string {
 }
 
 func TestChecker(t *testing.T) {
+	k, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name         string
 		method, path string
@@ -70,10 +74,6 @@ func TestChecker(t *testing.T) {
 		{name: "literal before template", method: "POST", path: "/v1/handoffs/open", sent: `{"code":"7K3M-9QXT"}`, status: 410, body: problem("410", "handoff_expired")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			k, err := New()
-			if err != nil {
-				t.Fatal(err)
-			}
 			req, err := http.NewRequest(tc.method, "http://test"+tc.path, nil)
 			if err != nil {
 				t.Fatal(err)
