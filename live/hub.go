@@ -24,6 +24,9 @@ const (
 type Config struct {
 	Bus Bus
 	Now func() time.Time // time.Now where nil
+	// Told are the topics that nodes may tell each other besides what the hub tells by itself, and
+	// what to do with what another node said. The functions never block. Others are not heard.
+	Told map[string]func(text string)
 }
 
 // Hub fans out on one node.
@@ -208,6 +211,14 @@ func (h *Hub) End(caseID string, role Role) {
 	defer h.mu.Unlock()
 	h.end(caseID, role)
 	h.relay(message{Kind: "end", CaseID: caseID, Role: role})
+}
+
+// Tell says text to every other node, which does with it what its Config.Told has for the topic. It
+// may get lost, and what cannot be said in 1 KiB is; it never blocks. Nothing personal belongs in it.
+func (h *Hub) Tell(topic, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.relay(message{Kind: "tell", Topic: topic, Text: text})
 }
 
 // Close closes every listener with the reason Going; Join after it returns a closed one.
@@ -436,11 +447,13 @@ func (h *Hub) paced(r *room, step string, at *pace) {
 // message is what nodes tell each other besides changes. Whatever is lost of it heals:
 // presence by the next sign, a socket that should have ended by its next check.
 type message struct {
-	Kind     string    `json:"k"` // "seen", "progress", "join", "end", "all"
+	Kind     string    `json:"k"` // "seen", "progress", "join", "end", "tell", "all"
 	CaseID   string    `json:"c,omitempty"`
 	Role     Role      `json:"r,omitempty"`
 	Stamp    string    `json:"t,omitempty"` // of the phone's listener that joined
 	Progress *Progress `json:"p,omitempty"`
+	Topic    string    `json:"o,omitempty"`
+	Text     string    `json:"x,omitempty"`
 }
 
 func (h *Hub) high(caseID string) int64 {
@@ -474,8 +487,14 @@ func (h *Hub) relayedHere(payload []byte) {
 	if json.Unmarshal(payload, &m) != nil {
 		return // another version's
 	}
-	if m.Kind == "all" {
+	switch m.Kind {
+	case "all":
 		h.readAllAgain()
+		return
+	case "tell": // not under the lock: it may use the hub
+		if told := h.cfg.Told[m.Topic]; told != nil {
+			told(m.Text)
+		}
 		return
 	}
 	h.mu.Lock()

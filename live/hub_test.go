@@ -571,3 +571,40 @@ func FuzzRelayed(f *testing.F) {
 		})
 	})
 }
+
+func TestNodesTellEachOtherWhatTheirTopicsAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := livetest.NewNetwork()
+		running, stop := context.WithCancel(ctx)
+		defer func() { stop(); synctest.Wait() }()
+		var hubs [3]*live.Hub
+		heard := make(chan string, 20)
+		for i := range hubs {
+			var err error
+			hubs[i], err = live.New(live.Config{Bus: net.Bus(), Told: map[string]func(string){
+				"tea": func(text string) {
+					hubs[i].Stats() // it may use the hub
+					heard <- fmt.Sprint(i, " ", text)
+				},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go hubs[i].Run(running)
+			defer hubs[i].Close()
+		}
+		synctest.Wait()
+		hubs[1].Tell("tea", "is ready")
+		hubs[1].Tell("coffee", "is ready")
+		hubs[1].Tell("tea", string(make([]byte, 2000)))
+		synctest.Wait()
+		close(heard)
+		got := map[string]bool{}
+		for s := range heard {
+			got[s] = true
+		}
+		if want := map[string]bool{"0 is ready": true, "2 is ready": true}; !reflect.DeepEqual(got, want) {
+			t.Errorf("heard %v", got)
+		}
+	})
+}

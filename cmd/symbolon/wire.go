@@ -37,6 +37,12 @@ import (
 // stopWithin is how long running requests may take to end.
 const stopWithin = 10 * time.Second
 
+// What nodes tell each other of uploads.
+const (
+	wantsUpload = "wants_upload"  // a newer request for this upload came to another node
+	ownerIsOver = "owner_is_over" // the handoff that owned uploads has ended
+)
+
 // program is the whole server: what listens, what runs beside it and what has to be closed.
 type program struct {
 	log       *slog.Logger
@@ -112,7 +118,10 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		return p, fmt.Errorf("the store of sessions does not open: %w", err)
 	}
 	p.closers = append(p.closers, closeRedis)
-	if p.hub, err = live.New(live.Config{Bus: liveredis.New(redis)}); err != nil {
+	if p.hub, err = live.New(live.Config{Bus: liveredis.New(redis), Told: map[string]func(string){
+		wantsUpload: func(id string) { p.media.LetGo(id) },
+		ownerIsOver: func(id string) { p.media.Interrupt(id) },
+	}}); err != nil {
 		return p, err
 	}
 	people, err := sessions.New(sessions.Config{Store: sessionredis.New(redis), Key: keys.Derive("sessions")})
@@ -141,6 +150,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 			_, err := p.cases.TakeStored(ctx, st.CaseID, st.ID, st.Length, st.SHA256, st.Head)
 			return err
 		},
+		Elsewhere: func(id string) { p.hub.Tell(wantsUpload, id) },
 	})
 	if err != nil {
 		return p, err
@@ -171,6 +181,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 // are cut, takes that nobody kept leave the case, the phone's socket is told.
 func (p *program) handoffEnded(ctx context.Context, h handoff.Handoff) error {
 	p.media.Interrupt(h.ID)
+	p.hub.Tell(ownerIsOver, h.ID)
 	err := p.cases.EndEpoch(ctx, h.CaseID, h.ID, h.Epoch, string(h.State), h.State == handoff.Reported)
 	if errors.Is(err, cases.ErrUnknown) {
 		err = nil // the case is gone, nothing is held
