@@ -52,7 +52,7 @@ func decodeOptional(c *fiber.Ctx, v any) ([]byte, error) {
 
 // parse is the part of decode without a request.
 func parse(body []byte, v any) error {
-	if !utf8.Valid(body) {
+	if !utf8.Valid(body) || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) { // null would pass for an object without members
 		return errJSON
 	}
 	walk := json.NewDecoder(bytes.NewReader(body))

@@ -126,6 +126,23 @@ func words(v any) ([]string, error) {
 	return out, nil
 }
 
+// Call is one operation of the contract, for tests that walk all of them.
+type Call struct {
+	Method, Path string // the path with its {names}
+	Problems     []string
+	Body         bool // it takes a JSON body
+}
+
+// Calls lists the operations, sorted.
+func (k *Checker) Calls() []Call {
+	var out []Call
+	for _, c := range k.calls {
+		body := c.op.RequestBody != nil && c.op.RequestBody.Value.Content["application/json"] != nil
+		out = append(out, Call{c.method, c.path, slices.Clone(c.problems), body})
+	}
+	return out
+}
+
 // find returns the call that a request means, the most literal path first; nil when there is none.
 func (k *Checker) find(method, path string) (*call, map[string]string) {
 	var best *call
