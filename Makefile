@@ -59,7 +59,7 @@ test-go: web
 
 .PHONY: test-e2e
 test-e2e: web ## the end-to-end run with a browser
-	scripts/gotest.sh -shuffle=on -timeout 8m $(E2E)
+	scripts/gotest.sh -count=1 -shuffle=on -timeout 8m $(E2E)
 
 .PHONY: pictures
 pictures: web ## make the pictures of docs/pictures again
