@@ -160,11 +160,19 @@ type hook struct{ s *Server }
 
 func (hook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
+// holding marks the context of a command that holds quiet. A command that finds no idle
+// connection opens one, and the greeting that belongs to that passes this hook too: taking the
+// lock again would wait for a snapshot that waits for us.
+type holding struct{}
+
 func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
+		if ctx.Value(holding{}) != nil {
+			return next(ctx, cmd)
+		}
 		h.s.quiet.RLock()
 		defer h.s.quiet.RUnlock()
-		err := next(ctx, cmd)
+		err := next(context.WithValue(ctx, holding{}, true), cmd)
 		h.changed(cmd)
 		return err
 	}
@@ -172,9 +180,12 @@ func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if ctx.Value(holding{}) != nil {
+			return next(ctx, cmds)
+		}
 		h.s.quiet.RLock()
 		defer h.s.quiet.RUnlock()
-		err := next(ctx, cmds)
+		err := next(context.WithValue(ctx, holding{}, true), cmds)
 		h.changed(cmds...)
 		return err
 	}
