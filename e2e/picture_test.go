@@ -26,7 +26,7 @@ func makeTopPicture(p *person) {
 	for x := 1440; x < 1600; x++ { // the page goes on to the right as it ends
 		draw.Draw(out, image.Rect(x, 0, x+1, 900), desk, image.Pt(desk.Bounds().Max.X-1, desk.Bounds().Min.Y), draw.Src)
 	}
-	at := image.Rect(1120, below, 1120+phone.Bounds().Dx(), below+phone.Bounds().Dy())
+	at := image.Rect(1092, below, 1092+phone.Bounds().Dx(), below+phone.Bounds().Dy())
 	draw.Draw(out, at.Inset(-1), image.NewUniform(color.RGBA{0x73, 0x83, 0x7d, 0xff}), image.Point{}, draw.Src)
 	draw.Draw(out, at, phone, phone.Bounds().Min, draw.Src)
 	savePicture(p, "scan-match-go-on.png", out)
