@@ -22,7 +22,9 @@ type conn struct {
 	linger atomic.Bool
 	heard  atomic.Bool // any byte has arrived
 	idle   atomic.Bool // between two requests
+	busy   atomic.Bool // a request's head was read, and its answer is not out yet
 	closed atomic.Bool
+	drains atomic.Bool // closed, and the client is given time to read the last answer
 
 	// sinceLine counts the bytes read after the last line feed. Only the goroutine that
 	// reads the connection touches it.
@@ -114,6 +116,9 @@ func (c *conn) Close() error {
 	return err
 }
 
+// hurriedLinger is how long a client that had its answer before Shutdown may still read it.
+const hurriedLinger = 200 * time.Millisecond
+
 // lingerBytes bounds what is read of a client that goes on sending after its answer.
 const lingerBytes = 8 << 20
 
@@ -130,7 +135,17 @@ func (c *conn) drain() {
 	if !ok || half.CloseWrite() != nil || raw.SetReadDeadline(time.Now().Add(c.server.timing.linger)) != nil {
 		return
 	}
+	c.drains.Store(true)
 	_, _ = io.CopyN(io.Discard, raw, lingerBytes) // however it ends, the connection is closed
+}
+
+// hurry lets a connection that drains do so a moment longer.
+func (c *conn) hurry() {
+	raw := c.Conn
+	if t, ok := raw.(*tls.Conn); ok {
+		raw = t.NetConn()
+	}
+	_ = raw.SetReadDeadline(time.Now().Add(hurriedLinger))
 }
 
 // abort closes without waiting for anything: whoever reads or writes gets an error at once.

@@ -81,6 +81,9 @@ func (f *framing) unread() int64 {
 // door is the outermost handler: what must hold for every request, whichever way it is answered.
 func (s *Server) door(app fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
+		if c := connOf(ctx.Conn()); c != nil {
+			c.busy.Store(true)
+		}
 		f := frame(ctx)
 		ctx.SetUserValue(framingKey{}, f)
 		defer func() {

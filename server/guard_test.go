@@ -685,6 +685,36 @@ func TestShutdownLeavesNothing(t *testing.T) {
 			t.Error("again:", err)
 		}
 	})
+	t.Run("without waiting for who only takes its time", func(t *testing.T) {
+		tm := hurried()
+		tm.head, tm.linger = time.Minute, time.Minute
+		w := newWire(t, tm)
+		slow := w.dial()
+		_, _ = io.WriteString(slow, "POST /json HTTP/1.1\r\nHo") // a head that never ends
+		refused := w.dial()                                      // stays after its answer
+		_, _ = io.WriteString(refused, "BAD\r\n\r\n")
+		drains := func() bool {
+			w.transport.mu.Lock()
+			defer w.transport.mu.Unlock()
+			return len(w.transport.pick(func(c *conn) bool { return c.drains.Load() })) > 0
+		}
+		for limit := time.Now().Add(5 * time.Second); !drains(); {
+			if time.Now().After(limit) {
+				t.Fatal("it does not drain")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		begin := time.Now()
+		if err := w.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took > 2*headGrace {
+			t.Errorf("it took %v", took)
+		}
+		if got := w.read(refused, 1); len(got) != 1 || got[0].status != 400 {
+			t.Errorf("the refused one got %+v", got)
+		}
+	})
 	t.Run("by force", func(t *testing.T) {
 		tm := hurried()
 		tm.head = time.Minute

@@ -113,6 +113,9 @@ func (s *Server) equip() {
 	web.ConnState = func(c net.Conn, state fasthttp.ConnState) {
 		if c := connOf(c); c != nil {
 			c.idle.Store(state == fasthttp.StateIdle)
+			if state == fasthttp.StateIdle {
+				c.busy.Store(false)
+			}
 		}
 	}
 }
@@ -238,6 +241,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		bodies = append(bodies, b)
 	}
 	quiet := t.pick(func(c *conn) bool { return c.idle.Load() || !c.heard.Load() })
+	drains := t.pick(func(c *conn) bool { return c.drains.Load() })
 	t.mu.Unlock()
 
 	if sockets, ok := any(s).(interface{ closeSockets() }); ok {
@@ -248,6 +252,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	for _, c := range quiet {
 		c.abort()
+	}
+	for _, c := range drains {
+		c.hurry()
 	}
 
 	err := s.drained(ctx)
@@ -280,12 +287,16 @@ func (t *transport) pick(which func(*conn) bool) []*conn {
 	return picked
 }
 
+// headGrace is how long a request may take to arrive that had begun to when Shutdown did.
+const headGrace = time.Second
+
 // drained waits until every connection is closed and nobody serves one.
 func (s *Server) drained(ctx context.Context) error {
 	t := &s.transport
 	// A connection may become idle after it was looked at; it is closed then.
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	late := time.Now().Add(headGrace)
 	for {
 		select {
 		case <-t.empty:
@@ -295,7 +306,8 @@ func (s *Server) drained(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 			t.mu.Lock()
-			idle := t.pick(func(c *conn) bool { return c.idle.Load() })
+			heads := time.Now().Before(late)
+			idle := t.pick(func(c *conn) bool { return c.idle.Load() || !heads && !c.busy.Load() && !c.closed.Load() })
 			t.mu.Unlock()
 			for _, c := range idle {
 				c.abort()
