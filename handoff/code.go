@@ -62,6 +62,14 @@ func parseCode(s string) (code, bool) {
 	return code{text: text}, ok
 }
 
+// Guessable reports whether what somebody presents is in the form of a text code, which is short
+// enough to be found by trying many. Whoever lets codes in has to bound those tries before they are
+// looked at; pictures and links need no such bound.
+func Guessable(presented string) bool {
+	c, ok := parseCode(presented)
+	return ok && c.text != ""
+}
+
 // readCrockford brings n typed characters into their one written form.
 func readCrockford(s string, n int) (string, bool) {
 	var b strings.Builder

@@ -15,17 +15,6 @@ import (
 	"github.com/symbolon/symbolon/sessions"
 )
 
-func (s *Server) handoffRoutes(r fiber.Router) {
-	r.Post("/cases/:id/handoffs", s.offer)
-	r.Post("/handoffs/open", s.openCode)
-	r.Post("/handoffs/claim", s.claim)
-	r.Get("/handoffs/:id", s.getHandoff)
-	r.Get("/handoffs/:id/qr.png", s.qrPNG)
-	r.Get("/handoffs/:id/qr.svg", s.qrSVG)
-	r.Post("/handoffs/:id/deny", s.denyAtDesk)
-	r.Post("/handoffs/:id/cancel", s.cancelHandoff)
-}
-
 type offerInput struct {
 	Steps    []string `json:"steps"`
 	Provider string   `json:"provider"`
@@ -227,9 +216,13 @@ func (s *Server) openCode(c *fiber.Ctx) error {
 		return err
 	}
 	ctx := c.UserContext()
-	l, err := s.cfg.Handoffs.Open(ctx, in.Code)
+	var l handoff.Landing
+	err := s.byCode(ctx, s.network(c), in.Code, func() (err error) {
+		l, err = s.cfg.Handoffs.Open(ctx, in.Code)
+		return err
+	})
 	if err != nil {
-		return s.wrongCode(ctx, s.network(c), err)
+		return err
 	}
 	a, err := s.cfg.Cases.Account(ctx, l.AccountID)
 	if err != nil {
@@ -241,10 +234,24 @@ func (s *Server) openCode(c *fiber.Ctx) error {
 	})
 }
 
-// wrongCode counts a code that is not known. A known one never counts, so that a shared network
-// keeps nobody from a code that was shown to them.
-func (s *Server) wrongCode(ctx context.Context, network string, err error) error {
-	if errors.Is(err, handoff.ErrCodeUnknown) {
+// byCode looks a code up under the limit of guesses. A typed code is short enough to be found by
+// trying, so it counts before it is looked at, and is given back when there is such a code: whoever guessed
+// too often is not told of a right guess either. A picture or a link cannot be guessed. It counts
+// when it is unknown and always passes when it is known, so that a shared network keeps nobody from a code
+// that was shown to them.
+func (s *Server) byCode(ctx context.Context, network, code string, look func() error) error {
+	typed := handoff.Guessable(code)
+	if typed {
+		if err := s.cfg.Sessions.Allow(ctx, wrongCodes, network); err != nil {
+			return err
+		}
+	}
+	err := look()
+	switch unknown := errors.Is(err, handoff.ErrCodeUnknown); {
+	case typed && !unknown:
+		// What cannot be given back is one try less for a minute, and no reason to undo a claim.
+		_ = s.cfg.Sessions.GiveBack(context.WithoutCancel(ctx), wrongCodes, network)
+	case unknown && !typed:
 		if limited := s.cfg.Sessions.Allow(ctx, wrongCodes, network); limited != nil {
 			return limited
 		}
@@ -275,9 +282,13 @@ func (s *Server) claim(c *fiber.Ctx) error {
 		return fault.Fields(bad...)
 	}
 	ctx := c.UserContext()
-	h, err := s.cfg.Handoffs.Claim(ctx, handoff.ClaimRequest{Code: in.Code, Device: from, Network: s.client(c).String(), Key: key})
+	var h handoff.Handoff
+	err = s.byCode(ctx, s.network(c), in.Code, func() (err error) {
+		h, err = s.cfg.Handoffs.Claim(ctx, handoff.ClaimRequest{Code: in.Code, Device: from, Network: s.client(c).String(), Key: key})
+		return err
+	})
 	if err != nil {
-		return s.wrongCode(ctx, s.network(c), err)
+		return err
 	}
 	token, _, err := s.cfg.Sessions.Start(ctx, sessions.Session{
 		Kind: sessions.Capture, AccountID: h.AccountID, CaseID: h.CaseID, HandoffID: h.ID, Epoch: h.Epoch,

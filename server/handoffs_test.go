@@ -136,7 +136,8 @@ func TestADeviceIsShownInPlainWordsOnly(t *testing.T) {
 	}
 }
 
-func TestGuessedCodesAreLimitedAndKnownOnesAreNot(t *testing.T) {
+// Whoever guesses too often is not told of a right guess either. Codes that nobody can guess pass all the same.
+func TestGuessedCodesAreLimited(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Person(t)
 	offer := p.Offer()
@@ -150,10 +151,26 @@ func TestGuessedCodesAreLimitedAndKnownOnesAreNot(t *testing.T) {
 	if a.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	b.Do("POST", "/v1/handoffs/open", map[string]any{"code": offer.String("text_code")}).Want(t, 200)
-	b.Do("POST", "/v1/handoffs/claim", map[string]any{"code": offer.String("text_code")}).Want(t, 201)
+	b.Do("POST", "/v1/handoffs/open", map[string]any{"code": offer.String("text_code")}).Want(t, 429, "too_many_requests")
+	b.Do("POST", "/v1/handoffs/claim", map[string]any{"code": offer.String("text_code")}).Want(t, 429, "too_many_requests")
+	b.Do("POST", "/v1/handoffs/open", map[string]any{"code": offer.String("url")}).Want(t, 200)
 	s.Clock.Advance(time.Minute)
 	b.Do("POST", "/v1/handoffs/open", map[string]any{"code": "AAAA-AAAA"}).Want(t, 404)
+	b.Do("POST", "/v1/handoffs/claim", map[string]any{"code": offer.String("url")}).Want(t, 201)
+}
+
+// Codes that were really shown do not use up what a network may try.
+func TestKnownCodesDoNotCount(t *testing.T) {
+	s := servertest.Start(t)
+	offer := s.Person(t).Offer()
+	b := s.NewBrowser(t)
+	for range 30 {
+		b.Do("POST", "/v1/handoffs/open", map[string]any{"code": offer.String("text_code")}).Want(t, 200)
+	}
+	for range 20 {
+		b.Do("POST", "/v1/handoffs/open", map[string]any{"code": "AAAA-AAAA"}).Want(t, 404)
+	}
+	b.Do("POST", "/v1/handoffs/open", map[string]any{"code": offer.String("text_code")}).Want(t, 429)
 }
 
 func TestOffersExpire(t *testing.T) {

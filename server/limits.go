@@ -14,5 +14,5 @@ var (
 	confirmations = sessions.Limit{Name: "confirm", N: 10, Window: 10 * time.Minute}      // by account
 	newCases      = sessions.Limit{Name: "new_case", N: 20, Window: time.Hour}            // by account
 	offers        = sessions.Limit{Name: "offer", N: 20, Window: time.Hour}               // by case
-	wrongCodes    = sessions.Limit{Name: "wrong_code", N: 20, Window: time.Minute}        // by network; known codes never count
+	wrongCodes    = sessions.Limit{Name: "wrong_code", N: 20, Window: time.Minute}        // by network; known codes do not count
 )

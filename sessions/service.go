@@ -161,8 +161,7 @@ func (s *Service) Confirmed(sess Session) bool {
 // Allow counts one use of the limit by subject (an address, an account: stored only as a
 // keyed hash) and returns ErrLimited with RetryAfter when it is one too many.
 func (s *Service) Allow(ctx context.Context, l Limit, subject string) error {
-	key := hex.EncodeToString(s.index.Index("limit "+l.Name, subject))
-	n, left, err := s.cfg.Store.Take(ctx, key, l.Window, s.now())
+	n, left, err := s.cfg.Store.Take(ctx, s.limitKey(l, subject), l.Window, s.now())
 	if err != nil {
 		return fmt.Errorf("count a use of %s: %w", l.Name, err)
 	}
@@ -170,6 +169,19 @@ func (s *Service) Allow(ctx context.Context, l Limit, subject string) error {
 		return ErrLimited.After(left)
 	}
 	return nil
+}
+
+// GiveBack undoes one Allow that let somebody through: what was counted before it was looked
+// at turned out not to be a use.
+func (s *Service) GiveBack(ctx context.Context, l Limit, subject string) error {
+	if err := s.cfg.Store.GiveBack(ctx, s.limitKey(l, subject)); err != nil {
+		return fmt.Errorf("give back a use of %s: %w", l.Name, err)
+	}
+	return nil
+}
+
+func (s *Service) limitKey(l Limit, subject string) string {
+	return hex.EncodeToString(s.index.Index("limit "+l.Name, subject))
 }
 
 // Once runs do at most once for (principal, path, key) and digest of the request within 24 h, and returns

@@ -29,6 +29,9 @@ var touchSource string
 //go:embed take.lua
 var takeSource string
 
+//go:embed give_back.lua
+var giveBackSource string
+
 //go:embed begin_answer.lua
 var beginAnswerSource string
 
@@ -43,8 +46,8 @@ const (
 
 // Store is a sessions.Store on Redis.
 type Store struct {
-	client                                   redis.UniversalClient
-	put, touch, take, beginAnswer, endAnswer *redis.Script
+	client                                             redis.UniversalClient
+	put, touch, take, giveBack, beginAnswer, endAnswer *redis.Script
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -56,6 +59,7 @@ func New(client redis.UniversalClient) *Store {
 		put:         redis.NewScript(putSource),
 		touch:       redis.NewScript(touchSource),
 		take:        redis.NewScript(takeSource),
+		giveBack:    redis.NewScript(giveBackSource),
 		beginAnswer: redis.NewScript(beginAnswerSource),
 		endAnswer:   redis.NewScript(endAnswerSource),
 	}
@@ -158,6 +162,14 @@ func (s *Store) Take(ctx context.Context, key string, window time.Duration, now 
 		return 0, 0, errors.New("sessionredis: take.lua answered in another form")
 	}
 	return got[0], time.Duration(got[1]) * time.Millisecond, nil
+}
+
+// GiveBack is a method of sessions.Store.
+func (s *Store) GiveBack(ctx context.Context, key string) error {
+	if err := s.giveBack.Run(ctx, s.client, []string{limitKey + key}).Err(); err != nil {
+		return failed(err)
+	}
+	return nil
 }
 
 // BeginAnswer is a method of sessions.Store.

@@ -127,6 +127,26 @@ func Run(t *testing.T, open func(t *testing.T) sessions.Store) {
 		}
 	})
 
+	t.Run("a use can be given back, never more than there were", func(t *testing.T) {
+		s := open(t)
+		ok(t, s.GiveBack(ctx, "k")) // of no window at all
+		for _, want := range []int64{1, 2, 3} {
+			if n, _, err := s.Take(ctx, "k", time.Minute, start); err != nil || n != want {
+				t.Errorf("%d, %v; want %d", n, err, want)
+			}
+		}
+		ok(t, s.GiveBack(ctx, "k"))
+		if n, left, err := s.Take(ctx, "k", time.Minute, start.Add(20*time.Second)); err != nil || n != 3 || left != 40*time.Second {
+			t.Errorf("after one given back: %d, %v, %v", n, left, err)
+		}
+		for range 5 {
+			ok(t, s.GiveBack(ctx, "k"))
+		}
+		if n, _, err := s.Take(ctx, "k", time.Minute, start); err != nil || n != 1 {
+			t.Errorf("after all given back: %d, %v", n, err)
+		}
+	})
+
 	t.Run("uses at once are all counted", func(t *testing.T) {
 		s := open(t)
 		var seen sync.Map
