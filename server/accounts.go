@@ -11,16 +11,6 @@ import (
 	"github.com/symbolon/symbolon/sessions"
 )
 
-func (s *Server) accountRoutes(r fiber.Router) {
-	r.Post("/accounts", s.signUp)
-	r.Post("/session", s.signIn)
-	r.Delete("/session", s.signOut)
-	r.Post("/session/confirm", s.confirm)
-	r.Post("/tokens", s.createToken)
-	r.Delete("/tokens/current", s.deleteToken)
-	r.Get("/me", s.me)
-}
-
 // passwordInput is the body of calls that ask for a password.
 type passwordInput struct {
 	Password string `json:"password"`

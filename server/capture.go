@@ -9,13 +9,6 @@ import (
 	"github.com/symbolon/symbolon/handoff"
 )
 
-func (s *Server) captureRoutes(r fiber.Router) {
-	r.Get("/capture", s.capture)
-	r.Post("/capture/match", s.match)
-	r.Post("/capture/deny", s.denyAtPhone)
-	r.Post("/capture/submit", s.submitCapture)
-}
-
 func (s *Server) capture(c *fiber.Ctx) error {
 	p, err := s.caller(c, phone)
 	if err != nil {

@@ -12,17 +12,6 @@ import (
 	"github.com/symbolon/symbolon/fault"
 )
 
-func (s *Server) caseRoutes(r fiber.Router) {
-	r.Post("/cases", s.createCase)
-	r.Get("/cases/:id", s.getCase)
-	r.Get("/cases/:id/events", s.events)
-	r.Get("/cases/:id/identity", s.getIdentity)
-	r.Put("/cases/:id/identity", s.putIdentity)
-	r.Post("/cases/:id/levels/:n/submit", s.submitLevel)
-	r.Post("/cases/:id/levels/:n/reopen", s.reopenLevel)
-	r.Post("/cases/:id/steps/:step/accept", s.acceptTake)
-}
-
 // empty is the body of calls that need none.
 type empty struct{}
 

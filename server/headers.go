@@ -10,7 +10,7 @@ import (
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // permissions switches off what no page of ours uses; camera and microphone are for us alone.
-const permissions = "accelerometer=(), autoplay=(self), bluetooth=(), browsing-topics=(), camera=(self), display-capture=(), " +
+const permissions = "accelerometer=(), autoplay=(self), browsing-topics=(), camera=(self), display-capture=(), " +
 	"geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(self), midi=(), payment=(), " +
 	"publickey-credentials-get=(), screen-wake-lock=(self), serial=(), usb=(), xr-spatial-tracking=()"
 

@@ -44,13 +44,6 @@ func (n progressNote) check(step string) (live.Progress, error) {
 	return live.Progress{Step: step, Phase: n.Phase, PromptIndex: n.PromptIndex, Hint: n.Hint}, nil
 }
 
-// liveRoutes mounts what shows and tells what happens now, below /v1.
-func (s *Server) liveRoutes(r fiber.Router) {
-	r.Get("/cases/:id/live", s.watchCase)
-	r.Get("/capture/live", s.watchCapture)
-	r.Post("/cases/:id/steps/:step/progress", s.showProgress)
-}
-
 // showProgress shows what is being done. It is never stored.
 func (s *Server) showProgress(c *fiber.Ctx) error {
 	ctx := c.UserContext()

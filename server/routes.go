@@ -11,12 +11,57 @@ func (s *Server) routes() {
 
 	v1 := s.app.Group("/v1")
 	v1.Get("/operator", s.operator)
-	s.accountRoutes(v1) // /accounts, /session, /tokens, /me
-	s.caseRoutes(v1)    // /cases and its levels, steps, events
-	s.handoffRoutes(v1) // /cases/…/handoffs, /handoffs
-	s.captureRoutes(v1) // /capture
-	s.uploadRoutes(v1)  // /uploads, /media
-	s.liveRoutes(v1)    // …/live, …/progress
+
+	// accounts.go
+	v1.Post("/accounts", s.signUp)
+	v1.Post("/session", s.signIn)
+	v1.Delete("/session", s.signOut)
+	v1.Post("/session/confirm", s.confirm)
+	v1.Post("/tokens", s.createToken)
+	v1.Delete("/tokens/current", s.deleteToken)
+	v1.Get("/me", s.me)
+
+	// cases.go
+	v1.Post("/cases", s.createCase)
+	v1.Get("/cases/:id", s.getCase)
+	v1.Get("/cases/:id/events", s.events)
+	v1.Get("/cases/:id/identity", s.getIdentity)
+	v1.Put("/cases/:id/identity", s.putIdentity)
+	v1.Post("/cases/:id/levels/:n/submit", s.submitLevel)
+	v1.Post("/cases/:id/levels/:n/reopen", s.reopenLevel)
+	v1.Post("/cases/:id/steps/:step/accept", s.acceptTake)
+
+	// handoffs.go, at the desk and on the phone
+	v1.Post("/cases/:id/handoffs", s.offer)
+	v1.Post("/handoffs/open", s.openCode)
+	v1.Post("/handoffs/claim", s.claim)
+	v1.Get("/handoffs/:id", s.getHandoff)
+	v1.Get("/handoffs/:id/qr.png", s.qrPNG)
+	v1.Get("/handoffs/:id/qr.svg", s.qrSVG)
+	v1.Post("/handoffs/:id/deny", s.denyAtDesk)
+	v1.Post("/handoffs/:id/cancel", s.cancelHandoff)
+
+	// capture.go: what a phone that claimed may call
+	v1.Get("/capture", s.capture)
+	v1.Post("/capture/match", s.match)
+	v1.Post("/capture/deny", s.denyAtPhone)
+	v1.Post("/capture/submit", s.submitCapture)
+
+	// uploads.go (tus 1.0.0), playback.go
+	v1.Options("/uploads", tusOptions)
+	v1.Options("/uploads/:id", tusOptions)
+	v1.Post("/uploads", tus, s.createUpload)
+	v1.Head("/uploads/:id", tus, s.uploadOffset)
+	v1.Get("/uploads/:id", s.getUpload)
+	v1.Patch("/uploads/:id", tus, s.appendUpload)
+	v1.Delete("/uploads/:id", tus, s.endUpload)
+	v1.Post("/uploads/:id", tus, s.overriddenUpload)
+	v1.Get("/media/:id", s.getMedia)
+
+	// socket.go, progress.go
+	v1.Get("/cases/:id/live", s.watchCase)
+	v1.Get("/capture/live", s.watchCapture)
+	v1.Post("/cases/:id/steps/:step/progress", s.showProgress)
 
 	s.pageRoutes(s.app) // /, /h, /assets/…
 }

@@ -28,18 +28,6 @@ const seenEvery = 5 * time.Second
 // undoFor bounds the undoing of a creation that failed, when its request may be over.
 const undoFor = 10 * time.Second
 
-func (s *Server) uploadRoutes(r fiber.Router) {
-	r.Options("/uploads", tusOptions)
-	r.Options("/uploads/:id", tusOptions)
-	r.Post("/uploads", tus, s.createUpload)
-	r.Head("/uploads/:id", tus, s.uploadOffset)
-	r.Get("/uploads/:id", s.getUpload)
-	r.Patch("/uploads/:id", tus, s.appendUpload)
-	r.Delete("/uploads/:id", tus, s.endUpload)
-	r.Post("/uploads/:id", tus, s.overriddenUpload)
-	r.Get("/media/:id", s.getMedia)
-}
-
 // overriddenUpload serves clients that cannot send the method they mean.
 func (s *Server) overriddenUpload(c *fiber.Ctx) error {
 	switch method, n := oneHeader(c, "X-HTTP-Method-Override"); {
