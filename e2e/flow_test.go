@@ -40,10 +40,10 @@ type world struct {
 }
 
 // newPerson starts a server of their own for a person, with an empty desk and phone.
-func (w *world) newPerson(t *testing.T, lang string) *person {
+func (w *world) newPerson(t *testing.T, lang string, secure bool) *person {
 	t.Helper()
 	return &person{
-		T: t, server: newProgram(t, w.binary), camera: w.camera, photos: map[string][]byte{}, email: "lin@example.com",
+		T: t, server: newProgram(t, w.binary, secure), camera: w.camera, photos: map[string][]byte{}, email: "lin@example.com",
 		desk: w.browser.open(t, deskDevice, lang), phone: w.browser.open(t, phoneDevice, lang),
 	}
 }
@@ -63,11 +63,12 @@ func TestBrowser(t *testing.T) {
 	t.Run("other ways", w.otherWays)
 }
 
-// fromScanToStore is the straight way, in both languages, with a power cut in the middle of one.
+// fromScanToStore is the straight way, in both languages, each with a power cut somewhere in the
+// middle; once without TLS, and once with the phone on it.
 func (w *world) fromScanToStore(t *testing.T) {
 	for _, lang := range []string{"en", "zh-CN"} {
 		t.Run(lang, func(t *testing.T) {
-			p := w.newPerson(t, lang)
+			p := w.newPerson(t, lang, lang != "en")
 			p.signUp()
 			p.level1()
 			p.toPhone()
@@ -144,7 +145,7 @@ func (p *person) toPhone() {
 	}
 	d.shoot("code")
 	p.handoffURL = readQR(p.T, d.picture())
-	if want := p.server.url + "/h#c="; !strings.HasPrefix(p.handoffURL, want) {
+	if want := p.server.phones + "/h#c="; !strings.HasPrefix(p.handoffURL, want) {
 		p.Fatalf("the code leads to %q, not to %s…", p.handoffURL, want)
 	}
 	if code := d.text("text-code"); len(code) != 9 {
@@ -402,6 +403,6 @@ func (p *person) done() {
 		tab.calm()
 	}
 	// The token of the phone died with its handoff, the phone says so only when it is opened again.
-	ph.goTo(p.server.url + "/h")
+	ph.goTo(p.server.phones + "/h")
 	ph.until(one("screen-enter") + " || " + one("screen-done") + " || " + one("screen-stopped"))
 }

@@ -19,7 +19,7 @@ import (
 func (w *world) otherWays(t *testing.T) {
 	for _, lang := range []string{"en", "zh-CN"} {
 		t.Run(lang, func(t *testing.T) {
-			p := w.newPerson(t, lang)
+			p := w.newPerson(t, lang, false)
 			p.byKeyboard()
 			second := w.browser.open(t, phoneDevice, lang)
 			p.textCode(second)
@@ -93,7 +93,7 @@ func (p *person) textCode(second *tab) {
 	d.seen("text-code")
 	code := d.text("text-code")
 
-	ph.goTo(p.server.url + "/h")
+	ph.goTo(p.server.phones + "/h")
 	ph.screen("enter")
 	ph.shoot("enter")
 	ph.typeIn("code", "7777 7777")
@@ -107,7 +107,7 @@ func (p *person) textCode(second *tab) {
 	ph.press("continue")
 	ph.screen("number")
 
-	second.goTo(p.server.url + "/h")
+	second.goTo(p.server.phones + "/h")
 	second.typeIn("code", code)
 	second.press("continue")
 	second.seen("end-used")

@@ -20,8 +20,9 @@ type program struct {
 	t      *testing.T
 	binary string
 	data   string
-	addr   string
-	url    string
+	url    string   // where desks go
+	phones string   // where phones go
+	args   []string // of serve
 
 	cmd   *exec.Cmd
 	stdin interface{ Close() error }
@@ -47,17 +48,19 @@ func buildProgram(t *testing.T) string {
 	return binary
 }
 
-// newProgram starts the server on an empty folder.
-func newProgram(t *testing.T, binary string) *program {
+// newProgram starts the server on an empty folder. With secure, phones reach it as they do at
+// home: over TLS, with a certificate that the server made.
+func newProgram(t *testing.T, binary string, secure bool) *program {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	port := freePort(t)
+	p := &program{t: t, binary: binary, data: filepath.Join(t.TempDir(), "data"), url: "http://localhost:" + port, log: &lockedBuffer{}}
+	p.phones = p.url
+	p.args = []string{"--listen", "127.0.0.1:" + port, "--data", p.data, "--operator-name", "Meridian", "--log", "json"}
+	if secure {
+		port := freePort(t)
+		p.phones = "https://localhost:" + port
+		p.args = append(p.args, "--tls", "local", "--tls-listen", "127.0.0.1:"+port, "--public-url", p.phones)
 	}
-	addr := l.Addr().String()
-	_ = l.Close() // the port stays ours in all likelihood; if not, the server does not start and says so
-	_, port, _ := net.SplitHostPort(addr)
-	p := &program{t: t, binary: binary, data: filepath.Join(t.TempDir(), "data"), addr: addr, url: "http://localhost:" + port, log: &lockedBuffer{}}
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
@@ -68,11 +71,24 @@ func newProgram(t *testing.T, binary string) *program {
 	return p
 }
 
+// freePort returns a port that nobody has. It stays free in all likelihood; if not, the server
+// does not start and says so.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
 func (p *program) start() {
 	p.t.Helper()
 	// The shell kills the server when its own stdin closes, so that it never outlives the test.
-	p.cmd = exec.Command("/bin/sh", "-c", `"$@" & p=$!; read _; kill -9 $p; wait $p`, "sh",
-		p.binary, "serve", "--listen", p.addr, "--data", p.data, "--operator-name", "Meridian", "--log", "json")
+	args := append([]string{"-c", `"$@" & p=$!; read _; kill -9 $p; wait $p`, "sh", p.binary, "serve"}, p.args...)
+	p.cmd = exec.Command("/bin/sh", args...)
 	var env []string
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "SYMBOLON_") {
