@@ -284,6 +284,13 @@ func typeText(ref *openapi3.SchemaRef) (text, link string) {
 		text, link = typeText(s.Items)
 		return "list of " + text + orNull, link
 	}
+	if len(s.OneOf) > 0 {
+		names := make([]string, len(s.OneOf))
+		for i, one := range s.OneOf {
+			names[i] = refName(one)
+		}
+		return "one of " + strings.Join(names, ", ") + orNull, ""
+	}
 	text = strings.Join(s.Type.Slice(), ", ")
 	if s.Format != "" {
 		text += " (" + s.Format + ")"

@@ -107,6 +107,7 @@ func (e *ear) next() (m message, code int) {
 		}
 		e.t.Fatalf("neither a message nor a close: %v", err)
 	}
+	servertest.CheckMessage(e.t, data)
 	if err := json.Unmarshal(data, &m); err != nil {
 		e.t.Fatalf("%v: %s", err, data)
 	}

@@ -28,6 +28,7 @@ type Checker struct {
 	codes   map[string]int // status by problem code
 	common  map[string]bool
 	problem *openapi3.Schema
+	message *openapi3.Schema
 
 	mu      sync.Mutex
 	covered map[string]bool // guarded by mu
@@ -102,11 +103,11 @@ func parse(document []byte) (*Checker, error) {
 		return nil, fmt.Errorf("contract: no call lists the code %s", code)
 	}
 	slices.SortFunc(k.calls, func(a, b *call) int { return strings.Compare(a.String(), b.String()) })
-	ref := doc.Components.Schemas["Problem"]
-	if ref == nil {
-		return nil, errors.New("contract: there is no schema Problem")
+	problem, message := doc.Components.Schemas["Problem"], doc.Components.Schemas["LiveMessage"]
+	if problem == nil || message == nil {
+		return nil, errors.New("contract: there is no schema Problem or LiveMessage")
 	}
-	k.problem = ref.Value
+	k.problem, k.message = problem.Value, message.Value
 	return k, nil
 }
 
@@ -184,6 +185,18 @@ func (k *Checker) Check(req *http.Request, reqBody []byte, resp *http.Response, 
 	}
 	if err := k.check(c, params, req, reqBody, resp, respBody); err != nil {
 		return fmt.Errorf("contract: %s %s answered %d: %w", req.Method, where(c, req.URL.Path), resp.StatusCode, err)
+	}
+	return nil
+}
+
+// CheckMessage holds one message of a live socket against the contract.
+func (k *Checker) CheckMessage(data []byte) error {
+	value, err := decode(data)
+	if err != nil {
+		return fmt.Errorf("contract: live message: %w", err)
+	}
+	if err := visit(k.message, value); err != nil {
+		return fmt.Errorf("contract: live message: %w", err)
 	}
 	return nil
 }

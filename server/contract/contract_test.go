@@ -142,3 +142,28 @@ func TestAContradictingContractIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestMessagesOfSockets(t *testing.T) {
+	k, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for message, good := range map[string]bool{
+		`{"type":"presence","phone":true,"desk":false}`:                                 true,
+		`{"type":"progress","step":"document_front","phase":"aiming","hint":"light"}`:   true,
+		`{"type":"progress","step":"document_front","sent_bytes":10,"total_bytes":100}`: true,
+		`{"type":"problem","problem":` + problem("409", "level_not_open") + `}`:         true,
+		`{"type":"presence","phone":true}`:                                              false,
+		`{"type":"presence","phone":true,"desk":false,"address":"x"}`:                   false,
+		`{"type":"progress","step":"document_front","phase":"dancing"}`:                 false,
+		`{"type":"snapshot","seq":1}`:                                                   false,
+		`{"type":"hello"}`:                                                              false,
+		`{"type":"problem","problem":{"code":"x"}}`:                                     false,
+		`[]`: false,
+		``:   false,
+	} {
+		if err := k.CheckMessage([]byte(message)); (err == nil) != good {
+			t.Errorf("%s: %v", message, err)
+		}
+	}
+}

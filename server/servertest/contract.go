@@ -22,3 +22,15 @@ func contract(t testing.TB) func(*Answer) error {
 		return k.Check(a.Request, a.Sent, &http.Response{StatusCode: a.Status, Header: a.Header}, a.Body)
 	}
 }
+
+// CheckMessage holds a message of a live socket against openapi.yaml.
+func CheckMessage(t testing.TB, data []byte) {
+	t.Helper()
+	k, err := checker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.CheckMessage(data); err != nil {
+		t.Errorf("%v\n%s", err, data)
+	}
+}
