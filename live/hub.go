@@ -12,6 +12,7 @@ import (
 
 const (
 	maxUnpublished = 10_000 // cases that may wait for a failing bus; beyond it, all are announced at once
+	publishers     = 2      // trips at once: what comes while one is under way does not wait for its end
 	maxRelays      = 1024   // fleeting messages that may wait for the bus
 	maxSteps       = 32     // a case has fewer
 	busTimeout     = 3 * time.Second
@@ -37,10 +38,20 @@ type Hub struct {
 
 	mu          sync.Mutex // guards everything below, and every room and Listener
 	rooms       map[string]*room
-	unpublished map[string]struct{}
-	all         bool // too many were unpublished: other nodes shall read everything again
+	unpublished map[string]*flight // by case; not under way yet
+	flying      map[string]*flight // the latest under way of each case
+	flowing     int                // publishers that run and whose last trip succeeded
+	all         bool               // too many were unpublished: other nodes shall read everything again
 	closed      bool
 	stats       Stats
+}
+
+// flight is an announced change until the bus has given it a number. Whoever needs a number
+// of that case meanwhile waits for this one: it is taken before they read.
+type flight struct {
+	again  bool          // the bus failed it before: nobody waits for it
+	landed chan struct{} // made by the first who waits; closed once seq stands
+	seq    int64         // 0: the bus failed
 }
 
 // room is what a node holds of a case while somebody listens to it or gave a sign of life.
@@ -75,7 +86,8 @@ func New(cfg Config) (*Hub, error) {
 		wake:        make(chan struct{}, 1),
 		out:         make(chan []byte, maxRelays),
 		rooms:       map[string]*room{},
-		unpublished: map[string]struct{}{},
+		unpublished: map[string]*flight{},
+		flying:      map[string]*flight{},
 	}, nil
 }
 
@@ -84,7 +96,9 @@ func New(cfg Config) (*Hub, error) {
 func (h *Hub) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { h.publish(ctx) })
+	for range publishers {
+		wg.Go(func() { h.publish(ctx) })
+	}
 	wg.Go(func() { h.sendRelays(ctx) })
 	err := h.cfg.Bus.Run(ctx, h.changedElsewhere, h.relayedHere, h.readAllAgain)
 	cancel()
@@ -95,10 +109,13 @@ func (h *Hub) Run(ctx context.Context) error {
 // Next returns a seq to read a snapshot under: take it before reading. When the bus does
 // not answer, the number is this node's own; it still grows for every listener here.
 func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
-	floor := h.high(caseID)
 	limited, cancel := context.WithTimeout(ctx, nextTimeout)
+	defer cancel()
+	n, floor := h.underWay(limited, caseID)
+	if n > 0 {
+		return n, nil
+	}
 	n, err := h.cfg.Bus.Next(limited, caseID, floor)
-	cancel()
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -121,6 +138,35 @@ func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
 	return n, nil
 }
 
+// underWay returns the number of a change of the case that is being announced, once the bus has
+// given it; else 0 and the newest number known here.
+func (h *Hub) underWay(ctx context.Context, caseID string) (n, floor int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.unpublished[caseID]
+	if f == nil {
+		f = h.flying[caseID]
+	}
+	if f != nil && !f.again && h.flowing > 0 {
+		if f.landed == nil {
+			f.landed = make(chan struct{})
+		}
+		h.mu.Unlock()
+		select {
+		case <-f.landed:
+		case <-ctx.Done():
+		}
+		h.mu.Lock()
+		n = f.seq
+	}
+	if r := h.rooms[caseID]; r != nil {
+		if floor = r.high; n < floor {
+			n = 0 // a newer number was given here, and who asks may have used it
+		}
+	}
+	return n, floor
+}
+
 // Changed announces a change that is already stored. Listeners on this node are told
 // before the bus is. It never blocks; a failing bus is counted and tried again.
 func (h *Hub) Changed(_ context.Context, caseID string) {
@@ -128,15 +174,36 @@ func (h *Hub) Changed(_ context.Context, caseID string) {
 	if r := h.rooms[caseID]; r != nil {
 		r.mark(0)
 	}
-	if !h.all {
-		h.unpublished[caseID] = struct{}{}
-	}
-	if len(h.unpublished) > maxUnpublished {
-		h.all = true
-		clear(h.unpublished)
-	}
+	h.announce(caseID, false)
 	h.mu.Unlock()
 	signal(h.wake)
+}
+
+// announce lets a change wait for the next trip to the bus; h.mu is held.
+func (h *Hub) announce(caseID string, again bool) {
+	if !h.all && h.unpublished[caseID] == nil {
+		h.unpublished[caseID] = &flight{again: again}
+	}
+	if len(h.unpublished) > maxUnpublished {
+		h.announceAll()
+	}
+}
+
+// announceAll makes one announcement of all that wait; h.mu is held.
+func (h *Hub) announceAll() {
+	h.all = true
+	for _, f := range h.unpublished {
+		f.land(0)
+	}
+	clear(h.unpublished)
+}
+
+// land ends a flight; h.mu is held.
+func (f *flight) land(seq int64) {
+	f.seq = seq
+	if f.landed != nil {
+		close(f.landed)
+	}
 }
 
 // Progress shows what the phone does, at most ten a second a step (later ones win, and the
@@ -456,15 +523,6 @@ type message struct {
 	Text     string    `json:"x,omitempty"`
 }
 
-func (h *Hub) high(caseID string) int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if r := h.rooms[caseID]; r != nil {
-		return r.high
-	}
-	return 0
-}
-
 func (h *Hub) changedElsewhere(caseID string, seq int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -532,87 +590,131 @@ func (h *Hub) relayedHere(payload []byte) {
 
 // publish tells the bus of changes until ctx ends.
 func (h *Hub) publish(ctx context.Context) {
-	var retry <-chan time.Time
-	wait := retryFirst
+	h.flow(1)
+	wake, retry, wait := h.wake, (<-chan time.Time)(nil), retryFirst
 	for {
 		select {
 		case <-ctx.Done():
+			if retry == nil {
+				h.flow(-1)
+			}
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), busTimeout)
 			h.publishAll(last)
 			cancel()
 			return
 		case <-retry:
-		case <-h.wake:
-			if retry != nil {
-				continue // the bus fails: what is new waits with the rest
-			}
+		case <-wake:
 		}
-		if h.publishAll(ctx) {
-			retry, wait = nil, retryFirst
-		} else {
-			retry = time.After(wait)
+		switch ok := h.publishAll(ctx); {
+		case ok && retry != nil:
+			h.flow(1)
+			wake, retry, wait = h.wake, nil, retryFirst
+		case !ok:
+			if retry == nil {
+				h.flow(-1)
+			}
+			// What is new waits with the rest.
+			wake, retry = nil, time.After(wait)
 			wait = min(2*wait, retryMost)
 		}
 	}
 }
 
+func (h *Hub) flow(by int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flowing += by
+}
+
 // publishAll publishes what waits; false when the bus failed and the rest still waits.
 func (h *Hub) publishAll(ctx context.Context) bool {
+	var b batch
 	for {
-		caseID, all, any := h.takeUnpublished()
-		if !any {
+		all, more := h.board(&b)
+		if !all && len(b.changes) == 0 {
 			return true
 		}
+		if more {
+			signal(h.wake) // for another publisher
+		}
 		limited, cancel := context.WithTimeout(ctx, busTimeout)
-		var seq int64
+		var numbers []int64
 		var err error
 		if all {
 			err = h.cfg.Bus.Relay(limited, []byte(`{"k":"all"}`))
 		} else {
-			seq, err = h.cfg.Bus.Changed(limited, caseID, h.high(caseID))
+			numbers, err = h.cfg.Bus.Changed(limited, b.changes)
 		}
 		cancel()
-		h.published(caseID, all, seq, err)
+		h.arrive(&b, all, numbers, err)
 		if err != nil {
 			return false
 		}
 	}
 }
 
-func (h *Hub) takeUnpublished() (caseID string, all, any bool) {
+// batch is what goes to the bus in one trip.
+type batch struct {
+	changes []Change
+	flights []*flight
+}
+
+// board puts what waits into b: all of it where it became too much, else as much as one trip
+// takes. more says that something is left.
+func (h *Hub) board(b *batch) (all, more bool) {
+	b.changes, b.flights = b.changes[:0], b.flights[:0]
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all {
 		h.all = false
-		return "", true, true
+		return true, len(h.unpublished) > 0
 	}
-	for id := range h.unpublished {
+	for id, f := range h.unpublished {
+		if len(b.changes) == MaxBatch {
+			return false, true
+		}
 		delete(h.unpublished, id)
-		return id, false, true
+		h.flying[id] = f
+		c := Change{CaseID: id}
+		if r := h.rooms[id]; r != nil {
+			c.Floor = r.high
+		}
+		b.changes, b.flights = append(b.changes, c), append(b.flights, f)
 	}
-	return "", false, false
+	return false, false
 }
 
-func (h *Hub) published(caseID string, all bool, seq int64, err error) {
+// arrive takes the bus's answer to b.
+func (h *Hub) arrive(b *batch, all bool, numbers []int64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case err != nil && all:
+	if err != nil {
 		h.stats.BusErrors++
-		h.all = true
-		clear(h.unpublished)
-	case err != nil:
-		h.stats.BusErrors++
-		if !h.all {
-			h.unpublished[caseID] = struct{}{}
+		if all {
+			h.announceAll()
 		}
-	case !all:
+	}
+	for i, f := range b.flights {
+		id, seq := b.changes[i].CaseID, int64(0)
+		if i < len(numbers) {
+			seq = numbers[i]
+		}
+		f.land(seq)
+		waited := f.landed != nil
+		if h.flying[id] == f {
+			delete(h.flying, id)
+		}
+		if seq == 0 {
+			h.announce(id, true)
+			continue
+		}
 		h.stats.Changes++
-		// Listeners here were told already. Those that did not read yet save a number.
-		if r := h.rooms[caseID]; r != nil && seq > r.high {
+		if r := h.rooms[id]; r != nil && seq > r.high {
 			r.high = seq
+			// Listeners here were told already. Those that did not read yet save a number, unless it
+			// may be used already: one that waited for it may have to read once more.
 			for l := range r.listeners {
-				if l.snapshot {
+				if l.snapshot && !waited {
 					l.seq = seq
 				}
 			}

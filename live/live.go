@@ -52,6 +52,16 @@ type Presence struct {
 	Desk  bool `json:"desk"`
 }
 
+// MaxBatch is how many changes a Bus is given at once. An embedded Redis answers while it is still
+// being written to, over a connection without buffers: more would wait for each other.
+const MaxBatch = 16
+
+// Change is a change to publish.
+type Change struct {
+	CaseID string
+	Floor  int64 // the newest number this node knows
+}
+
 // Bus carries hints between nodes. It may lose everything at any time; then lost is
 // called and every listener is told to read again. A Bus value belongs to one node.
 type Bus interface {
@@ -59,8 +69,10 @@ type Bus interface {
 	// It never repeats while the bus keeps its memory; floor, the newest number this node
 	// knows, makes it grow on even when the bus lost its memory and its clock.
 	Next(ctx context.Context, caseID string, floor int64) (int64, error)
-	// Changed takes the next seq as Next does and publishes it to every other node, in one step.
-	Changed(ctx context.Context, caseID string, floor int64) (int64, error)
+	// Changed takes the next seq of every change, at most MaxBatch, as Next does and publishes it to every other
+	// node, all in one trip. It returns the numbers in the order of the changes; with an error,
+	// 0 stands for those that may not have been published.
+	Changed(ctx context.Context, changes []Change) ([]int64, error)
 	// Relay publishes a fleeting message (≤ 1 KiB) to every other node; best effort.
 	Relay(ctx context.Context, payload []byte) error
 	// Run delivers what other nodes publish until ctx ends, then returns nil. Every

@@ -24,13 +24,13 @@ import (
 var seqSource string
 
 const (
-	seqKey     = "symbolon:seq:"
-	seqTTL     = 24 * time.Hour
-	changes    = "symbolon:live:changed" // "node seq case"
-	relays     = "symbolon:live:relayed" // "node payload"
-	silence    = 10 * time.Second        // then the subscription is asked whether it lives
-	retryFirst = 50 * time.Millisecond
-	retryMost  = 2 * time.Second
+	seqKey         = "symbolon:seq:"
+	seqTTL         = 24 * time.Hour
+	changedChannel = "symbolon:live:changed" // "node seq case"
+	relayedChannel = "symbolon:live:relayed" // "node payload"
+	silence        = 10 * time.Second        // then the subscription is asked whether it lives
+	retryFirst     = 50 * time.Millisecond
+	retryMost      = 2 * time.Second
 )
 
 // Bus is one node's live.Bus.
@@ -49,17 +49,39 @@ func New(client redis.UniversalClient) *Bus {
 
 // Next is a method of live.Bus.
 func (b *Bus) Next(ctx context.Context, caseID string, floor int64) (int64, error) {
-	return b.take(ctx, caseID, floor, "")
+	return b.number(b.seq.Run(ctx, b.client, []string{seqKey + caseID}, b.args(live.Change{CaseID: caseID, Floor: floor}, "")...))
 }
 
 // Changed is a method of live.Bus.
-func (b *Bus) Changed(ctx context.Context, caseID string, floor int64) (int64, error) {
-	return b.take(ctx, caseID, floor, changes)
+func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]int64, error) {
+	numbers := make([]int64, len(changes))
+	replies := make([]*redis.Cmd, len(changes))
+	pipe := b.client.Pipeline()
+	for i, c := range changes {
+		replies[i] = b.seq.EvalSha(ctx, pipe, []string{seqKey + c.CaseID}, b.args(c, changedChannel)...)
+	}
+	_, _ = pipe.Exec(ctx) // each reply says what became of it
+	var failed error
+	for i, c := range changes {
+		if redis.HasErrorPrefix(replies[i].Err(), "NOSCRIPT") {
+			// Redis was restarted, or it is another one.
+			replies[i] = b.seq.Eval(ctx, b.client, []string{seqKey + c.CaseID}, b.args(c, changedChannel)...)
+		}
+		var err error
+		if numbers[i], err = b.number(replies[i]); err != nil {
+			failed = err
+		}
+	}
+	return numbers, failed
 }
 
-func (b *Bus) take(ctx context.Context, caseID string, floor int64, channel string) (int64, error) {
-	text, err := b.seq.Run(ctx, b.client, []string{seqKey + caseID},
-		floor, seqTTL.Milliseconds(), channel, b.node, caseID).Text()
+// args are those of seq.lua; an empty channel publishes nothing.
+func (b *Bus) args(c live.Change, channel string) []any {
+	return []any{c.Floor, seqTTL.Milliseconds(), channel, b.node, c.CaseID}
+}
+
+func (b *Bus) number(reply *redis.Cmd) (int64, error) {
+	text, err := reply.Text()
 	if err != nil {
 		return 0, fmt.Errorf("take a number: %w", err)
 	}
@@ -72,7 +94,7 @@ func (b *Bus) take(ctx context.Context, caseID string, floor int64, channel stri
 
 // Relay is a method of live.Bus.
 func (b *Bus) Relay(ctx context.Context, payload []byte) error {
-	if err := b.client.Publish(ctx, relays, b.node+" "+string(payload)).Err(); err != nil {
+	if err := b.client.Publish(ctx, relayedChannel, b.node+" "+string(payload)).Err(); err != nil {
 		return fmt.Errorf("relay: %w", err)
 	}
 	return nil
@@ -96,7 +118,7 @@ func (b *Bus) Run(ctx context.Context, changed func(caseID string, seq int64), r
 
 // listen delivers from one subscription until it breaks. worked says that it stood.
 func (b *Bus) listen(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) (worked bool) {
-	sub := b.client.Subscribe(ctx, changes, relays)
+	sub := b.client.Subscribe(ctx, changedChannel, relayedChannel)
 	defer sub.Close()
 	// Receiving does not look at ctx once it waits.
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
@@ -134,9 +156,9 @@ func (b *Bus) listen(ctx context.Context, changed func(caseID string, seq int64)
 				continue
 			}
 			switch m.Channel {
-			case relays:
+			case relayedChannel:
 				relayed([]byte(rest))
-			case changes:
+			case changedChannel:
 				number, caseID, _ := strings.Cut(rest, " ")
 				if seq, err := strconv.ParseInt(number, 10, 64); err == nil {
 					changed(caseID, seq)

@@ -156,22 +156,31 @@ type noting struct {
 }
 
 func (n *noting) Next(ctx context.Context, id string, floor int64) (int64, error) {
-	return n.note(id, func() (int64, error) { return n.Bus.Next(ctx, id, floor) })
-}
-
-func (n *noting) Changed(ctx context.Context, id string, floor int64) (int64, error) {
-	return n.note(id, func() (int64, error) { return n.Bus.Changed(ctx, id, floor) })
-}
-
-func (n *noting) note(id string, take func() (int64, error)) (int64, error) {
 	before := n.w.version(id).Load()
-	seq, err := take()
-	if err == nil {
-		n.w.mu.Lock()
-		n.w.numbers[id] = append(n.w.numbers[id], number{seq, before})
-		n.w.mu.Unlock()
-	}
+	seq, err := n.Bus.Next(ctx, id, floor)
+	n.note(id, number{seq, before})
 	return seq, err
+}
+
+func (n *noting) Changed(ctx context.Context, changes []live.Change) ([]int64, error) {
+	before := make([]int64, len(changes))
+	for i, c := range changes {
+		before[i] = n.w.version(c.CaseID).Load()
+	}
+	numbers, err := n.Bus.Changed(ctx, changes)
+	for i, seq := range numbers {
+		n.note(changes[i].CaseID, number{seq, before[i]})
+	}
+	return numbers, err
+}
+
+func (n *noting) note(id string, given number) {
+	if given.seq == 0 {
+		return
+	}
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.w.numbers[id] = append(n.w.numbers[id], given)
 }
 
 // socket plays the owner of a listener.

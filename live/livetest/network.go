@@ -90,8 +90,15 @@ func (b *Bus) Next(ctx context.Context, caseID string, floor int64) (int64, erro
 }
 
 // Changed is a method of live.Bus.
-func (b *Bus) Changed(ctx context.Context, caseID string, floor int64) (int64, error) {
-	return b.take(ctx, caseID, floor, true)
+func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]int64, error) {
+	numbers := make([]int64, len(changes))
+	for i, c := range changes {
+		var err error
+		if numbers[i], err = b.take(ctx, c.CaseID, c.Floor, true); err != nil {
+			return numbers, err
+		}
+	}
+	return numbers, nil
 }
 
 func (b *Bus) take(ctx context.Context, caseID string, floor int64, publish bool) (int64, error) {

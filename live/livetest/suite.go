@@ -31,7 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 				for i := range 50 {
 					take := bus.Next
 					if i%5 == 0 {
-						take = bus.Changed
+						take = changing(bus)
 					}
 					n, err := take(ctx, "case", 0)
 					if err != nil {
@@ -58,7 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 	t.Run("a number is above what the node knows", func(t *testing.T) {
 		a, b := open(t)
 		far := time.Now().Add(time.Hour).UnixMilli()
-		for i, take := range []func(context.Context, string, int64) (int64, error){a.Next, b.Changed} {
+		for i, take := range []func(context.Context, string, int64) (int64, error){a.Next, changing(b)} {
 			floor := far + int64(i)*1000
 			if n, err := take(ctx, "case", floor); err != nil || n != floor+1 {
 				t.Errorf("above %d: %d, %v", floor, n, err)
@@ -77,7 +77,7 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		}
 		big := bytes.Repeat([]byte{0, ' ', '\n', 255}, 256)
 		for i := range 20 {
-			n, err := a.Changed(ctx, fmt.Sprint("case", i), 0)
+			n, err := changing(a)(ctx, fmt.Sprint("case", i), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		e.wait(t, "lost")
 		var want []string
 		for range 200 {
-			n, err := a.Changed(ctx, "case", 0)
+			n, err := changing(a)(ctx, "case", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,12 +112,41 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		}
 	})
 
+	t.Run("many changes travel in one trip, each under its own number", func(t *testing.T) {
+		a, b := open(t)
+		e := listen(t, b)
+		e.wait(t, "lost")
+		var many []live.Change
+		for i := range live.MaxBatch {
+			many = append(many, live.Change{CaseID: "case_" + fmt.Sprintf("%026d", i%10)})
+		}
+		many[7].Floor = time.Now().Add(time.Hour).UnixMilli()
+		numbers, err := a.Changed(ctx, many)
+		if err != nil || len(numbers) != len(many) {
+			t.Fatalf("%d numbers for %d changes: %v", len(numbers), len(many), err)
+		}
+		for i, n := range numbers {
+			e.wait(t, fmt.Sprint(many[i].CaseID, " ", n))
+			if i >= 10 && n <= numbers[i-10] || i == 7 && n <= many[7].Floor {
+				t.Errorf("change %d has the number %d", i, n)
+			}
+		}
+		if numbers, err := a.Changed(ctx, nil); err != nil || len(numbers) != 0 {
+			t.Errorf("no change: %v, %v", numbers, err)
+		}
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		if numbers, err := a.Changed(gone, many); err == nil || len(numbers) != len(many) {
+			t.Errorf("%d numbers for nobody: %v", len(numbers), err)
+		}
+	})
+
 	t.Run("it can run again", func(t *testing.T) {
 		a, b := open(t)
 		for range 2 {
 			e := listen(t, a)
 			e.wait(t, "lost")
-			n, err := b.Changed(ctx, "case", 0)
+			n, err := changing(b)(ctx, "case", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,6 +154,17 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 			e.stop(t)
 		}
 	})
+}
+
+// changing announces one change.
+func changing(b live.Bus) func(context.Context, string, int64) (int64, error) {
+	return func(ctx context.Context, caseID string, floor int64) (int64, error) {
+		numbers, err := b.Changed(ctx, []live.Change{{CaseID: caseID, Floor: floor}})
+		if len(numbers) != 1 {
+			return 0, fmt.Errorf("livetest: %d numbers for one change: %w", len(numbers), err)
+		}
+		return numbers[0], err
+	}
 }
 
 // ear notes what a bus delivers.

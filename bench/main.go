@@ -1,0 +1,125 @@
+// Bench compares Symbolon with others that do the same work, on this machine and in one run, and
+// prints ratios. See README.md beside it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// roles is what this program runs itself as: the parts that need a process of their own.
+var roles = map[string]func(settings []byte) error{
+	"symbolon":   func(b []byte) error { return with(b, symbolonNode) },
+	"centrifuge": func(b []byte) error { return with(b, centrifugeNode) },
+}
+
+func with[T any](b []byte, f func(T) error) error {
+	var set T
+	if err := json.Unmarshal(b, &set); err != nil {
+		return err
+	}
+	return f(set)
+}
+
+func main() {
+	if len(os.Args) == 4 && os.Args[1] == "role" {
+		defer profile(os.Args[2])()
+		if err := roles[os.Args[2]]([]byte(os.Args[3])); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[2], err)
+			os.Exit(1)
+		}
+		return
+	}
+	quick := flag.Bool("quick", false, "less of everything, within a minute: figures are rough")
+	only := flag.String("only", "fan,idle,churn,uploads", "which parts, separated by commas")
+	program := flag.String("symbolon", "../bin/symbolon", "the server's program")
+	profiles := flag.String("profile", "", "a folder for processor profiles of the parts that run as processes of their own")
+	flag.Parse()
+	_ = os.Setenv(profileFolder, *profiles)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := bench(ctx, *program, strings.Split(*only, ","), *quick); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	if missed > 0 {
+		fmt.Printf("\n%d goals missed in this run.\n", missed)
+	}
+}
+
+const profileFolder = "SYMBOLON_BENCH_PROFILES"
+
+// profile writes a profile of this process until the function it returns is called, where one is wanted.
+func profile(name string) (stop func()) {
+	folder := os.Getenv(profileFolder)
+	if folder == "" {
+		return func() {}
+	}
+	f, err := os.Create(filepath.Join(folder, fmt.Sprintf("%s-%d.pprof", name, os.Getpid())))
+	if err != nil || pprof.StartCPUProfile(f) != nil {
+		fmt.Fprintln(os.Stderr, "no profile:", err)
+		return func() {}
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }
+}
+
+func bench(ctx context.Context, program string, only []string, quick bool) error {
+	dir, err := os.MkdirTemp("", "symbolon-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("%s, %s, %d processors, load before: %s\n", time.Now().UTC().Format("2 January 2006 15:04 UTC"), runtime.Version(), runtime.NumCPU(), strings.Join(strings.Fields(string(load))[:3], " "))
+	parts := []struct {
+		name string
+		run  func() error
+	}{
+		{"fan", func() error {
+			plan := fanPlan{sessions: 1000, rates: []int{1000, 4000}, rounds: 5, each: 3 * time.Second}
+			if quick {
+				plan = fanPlan{sessions: 500, rates: []int{1000}, rounds: 2, each: 2 * time.Second}
+			}
+			if err := mapFanStore(dir, plan.sessions); err != nil {
+				return err
+			}
+			return fanOut(ctx, dir, plan)
+		}},
+	}
+	for _, p := range parts {
+		if !slices.Contains(only, p.name) {
+			continue
+		}
+		fmt.Println()
+		if err := p.run(); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+var missed int
+
+// verdict prints a ratio and whether it keeps its goal.
+func verdict(what string, ratio, goal float64) {
+	word := "kept"
+	if !(ratio <= goal) {
+		word = "MISSED"
+		missed++
+	}
+	fmt.Printf("  = %-56s %5.2f  (goal ≤ %.2f: %s)\n", what, ratio, goal, word)
+}
+
+// note prints a ratio that has no goal.
+func note(what string, ratio float64) { fmt.Printf("  = %-56s %5.2f\n", what, ratio) }
