@@ -260,12 +260,6 @@ func (p *tab) seen(hook string) {
 // screen waits for a page by the name of its heading.
 func (p *tab) screen(name string) { p.t.Helper(); p.seen("screen-" + name) }
 
-// attr reads a data attribute.
-func (p *tab) attr(hook, name string) string {
-	p.t.Helper()
-	return eval[string](p, one(hook)+"?.dataset["+quote(name)+"] ?? ''")
-}
-
 func (p *tab) text(hook string) string {
 	p.t.Helper()
 	return strings.TrimSpace(eval[string](p, one(hook)+"?.textContent ?? ''"))

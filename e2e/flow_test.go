@@ -69,6 +69,7 @@ func (w *world) fromScanToStore(t *testing.T) {
 	for _, lang := range []string{"en", "zh-CN"} {
 		t.Run(lang, func(t *testing.T) {
 			p := w.newPerson(t, lang, lang != "en")
+			p.served()
 			p.signUp()
 			p.level1()
 			p.toPhone()
@@ -77,6 +78,19 @@ func (w *world) fromScanToStore(t *testing.T) {
 			p.done()
 			p.stored()
 		})
+	}
+}
+
+// served looks at the pages that the server makes itself.
+func (p *person) served() {
+	pages := []string{"docs"}
+	if p.server.phones != p.server.url {
+		pages = append(pages, "trust")
+	}
+	for _, page := range pages {
+		p.phone.goTo(p.server.phones + "/" + page)
+		p.phone.until(`document.querySelector("h1")`)
+		p.phone.shoot(page)
 	}
 }
 
