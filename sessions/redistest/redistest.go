@@ -1,5 +1,5 @@
-// Package redistest gives tests a Redis: miniredis in the process, and a real
-// redis-server that the test starts and ends itself.
+// Package redistest gives tests a Redis: miniredis in the process, a real redis-server, and several
+// of them as a cluster or under sentinels, which the test starts and ends itself.
 //
 // What speaks Redis is tested on both, because neither alone is enough: production runs
 // on Redis and the embedded server is miniredis. Every client made here fails the test
@@ -40,13 +40,7 @@ func Start(t testing.TB) (url string) {
 // skipped, or fails when CI=true.
 func StartReal(t testing.TB) *Server {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("redis-server is not installed: CI must run the suites on a real Redis (apt-get install redis-server)")
-		}
-		t.Skip("SKIPPED ON REAL REDIS: redis-server is not installed (apt-get install redis-server)")
-	}
+	program := realRedis(t)
 	// Not t.TempDir(): the path of a unix socket must stay under 104 bytes.
 	dir, err := os.MkdirTemp("", "redis")
 	if err != nil {
@@ -80,6 +74,19 @@ func StartReal(t testing.TB) *Server {
 	s.start()
 	t.Cleanup(func() { s.Stop(); _ = os.RemoveAll(dir) })
 	return s
+}
+
+// realRedis returns the path of redis-server, or ends the test.
+func realRedis(t testing.TB) string {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("redis-server is not installed: CI must run the suites on a real Redis (apt-get install redis-server)")
+		}
+		t.Skip("SKIPPED ON REAL REDIS: redis-server is not installed (apt-get install redis-server)")
+	}
+	return program
 }
 
 // StartMini starts a miniredis on a port of its own. Its TTLs stand still.

@@ -2,6 +2,7 @@ package redistest_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -35,4 +36,28 @@ func TestARestartedServerIsEmptyAtTheSameAddress(t *testing.T) {
 			t.Fatal("want an empty server, got", err)
 		}
 	})
+}
+
+func TestAClusterSpreadsItsKeys(t *testing.T) {
+	c := redistest.StartCluster(t)
+	client := c.Client()
+	for i := range 100 {
+		if err := client.Set(t.Context(), fmt.Sprint("key", i), i, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := int64(0)
+	for i, n := range c.Keys() {
+		if sum += n; n == 0 {
+			t.Errorf("node %d holds nothing", i)
+		}
+	}
+	// The rule that the clients' hook holds in every test is the cluster's.
+	if err := client.Eval(t.Context(), `return redis.call('GET', KEYS[1])`, []string{"{a}1", "{a}2"}).Err(); err != redis.Nil {
+		t.Errorf("two keys of one slot: %v", err)
+	}
+	c.Clear()
+	if n := c.Keys(); sum != 100 || n[0]+n[1]+n[2] != 0 {
+		t.Errorf("%d keys, and %v after all were cleared", sum, n)
+	}
 }
