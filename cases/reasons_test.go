@@ -12,6 +12,9 @@ import (
 	"github.com/symbolon/symbolon/cases"
 )
 
+// generalTexts are what an applicant reads in place of a hidden reason.
+var generalTexts = map[cases.ReasonType]string{cases.PersonReason: "A person looks at it.", cases.FinalReason: "We could not verify you."}
+
 func TestTheCatalogueOfReasons(t *testing.T) {
 	vendors := []string{"stripe", "sumsub", "onfido", "veriff", "jumio"}
 	seen := map[string]bool{}
@@ -22,6 +25,9 @@ func TestTheCatalogueOfReasons(t *testing.T) {
 		seen[r.Code] = true
 		if !slices.Contains([]cases.ReasonType{cases.RedoReason, cases.FinalReason, cases.PersonReason}, r.Type) {
 			t.Errorf("%s: type %q", r.Code, r.Type)
+		}
+		if general := generalTexts[r.Type]; r.Hidden && r.Says["en"].Wrong != general {
+			t.Errorf("%s is hidden and says %q, not the general %q", r.Code, r.Says["en"].Wrong, general)
 		}
 		if (r.Type == cases.RedoReason) != (r.Redo != "") {
 			t.Errorf("%s: type %s with redo %q", r.Code, r.Type, r.Redo)

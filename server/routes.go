@@ -11,6 +11,7 @@ func (s *Server) routes() {
 
 	v1 := s.app.Group("/v1")
 	v1.Get("/operator", s.operator)
+	v1.Get("/reasons", s.reasons)
 
 	// accounts.go
 	v1.Post("/accounts", s.signUp)
