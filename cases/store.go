@@ -68,6 +68,9 @@ type HistoryStore interface {
 	LastLook(ctx context.Context, caseID string) (Look, error)
 	// Looks returns looks with n > after in order, at most limit.
 	Looks(ctx context.Context, caseID string, after int64, limit int) ([]Look, error)
+	// HistoryCases returns the ids, greater than after and in order, of cases that have history or looks, at
+	// most limit.
+	HistoryCases(ctx context.Context, after string, limit int) ([]string, error)
 }
 
 // AccountStore keeps accounts and the store's own record.
@@ -80,6 +83,8 @@ type AccountStore interface {
 	AccountByEmail(ctx context.Context, index []byte) (AccountDocument, error)
 	// ReplaceAccount stores a in place of version a.Version-1; ErrStaleVersion.
 	ReplaceAccount(ctx context.Context, a AccountDocument) error
+	// Accounts lists accounts with an id greater than after in order, at most limit.
+	Accounts(ctx context.Context, after string, limit int) ([]AccountDocument, error)
 	// Meta returns the store's record, with ok=false for a new store.
 	Meta(ctx context.Context) (m Meta, ok bool, err error)
 	// SetMeta stores the record; with create it must not exist yet (ErrStaleVersion: another node was first).

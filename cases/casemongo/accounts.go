@@ -3,6 +3,7 @@ package casemongo
 import (
 	"context"
 	"errors"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -59,6 +60,15 @@ func (s *Store) Account(ctx context.Context, id string) (cases.AccountDocument, 
 // AccountByEmail finds an account by its e-mail index.
 func (s *Store) AccountByEmail(ctx context.Context, index []byte) (cases.AccountDocument, error) {
 	return one[cases.AccountDocument](ctx, s.accounts, cases.ErrAccountUnknown, bson.D{{Key: "email_index", Value: notNull(index)}})
+}
+
+// Accounts lists accounts in the order of their ids.
+func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]cases.AccountDocument, error) {
+	if !utf8.ValidString(after) {
+		return nil, nil
+	}
+	return list[cases.AccountDocument](ctx, s.accounts, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
+		options.Find().SetSort(ascending("_id")).SetLimit(int64(cases.PageSize(limit))))
 }
 
 // record is the store's own record as a document of meta.

@@ -3,6 +3,7 @@ package casemongo
 import (
 	"context"
 	"errors"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -76,6 +77,35 @@ func (s *Store) LastLook(ctx context.Context, caseID string) (cases.Look, error)
 // Looks returns looks with n > after in order.
 func (s *Store) Looks(ctx context.Context, caseID string, after int64, limit int) ([]cases.Look, error) {
 	return lines[cases.Look](ctx, s.looks, caseID, after, limit)
+}
+
+// HistoryCases returns the ids of cases that have history or looks. Each step is one seek in each index.
+func (s *Store) HistoryCases(ctx context.Context, after string, limit int) (ids []string, err error) {
+	if !utf8.ValidString(after) {
+		return nil, nil
+	}
+	for range cases.PageSize(limit) {
+		next := ""
+		for _, c := range []*mongo.Collection{s.history, s.looks} {
+			e, err := one[cases.Entry](ctx, c, errNone, bson.D{{Key: "case_id", Value: bson.D{{Key: "$gt", Value: after}}}},
+				options.FindOne().SetSort(ascending("case_id", "n")).SetProjection(ascending("case_id")))
+			if errors.Is(err, errNone) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if next == "" || e.CaseID < next {
+				next = e.CaseID
+			}
+		}
+		if next == "" {
+			break
+		}
+		after = next
+		ids = append(ids, after)
+	}
+	return ids, nil
 }
 
 func lines[T any](ctx context.Context, c *mongo.Collection, caseID string, after int64, limit int) ([]T, error) {

@@ -81,6 +81,11 @@ func (s *Store) AccountByEmail(ctx context.Context, index []byte) (cases.Account
 	return one[cases.AccountDocument](ctx, s, cases.ErrAccountUnknown, `SELECT body FROM accounts WHERE email_index = ?`, index)
 }
 
+// Accounts lists accounts in the order of their ids.
+func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]cases.AccountDocument, error) {
+	return list[cases.AccountDocument](ctx, s, `SELECT body FROM accounts WHERE id > ? ORDER BY id LIMIT ?`, after, cases.PageSize(limit))
+}
+
 // Meta returns the store's record.
 func (s *Store) Meta(ctx context.Context) (cases.Meta, bool, error) {
 	m, err := one[cases.Meta](ctx, s, errNone, `SELECT body FROM meta`)

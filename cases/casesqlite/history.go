@@ -74,6 +74,26 @@ func (s *Store) Looks(ctx context.Context, caseID string, after int64, limit int
 		caseID, after, cases.PageSize(limit))
 }
 
+// HistoryCases returns the ids of cases that have history or looks. Each step is two seeks in an index.
+func (s *Store) HistoryCases(ctx context.Context, after string, limit int) (ids []string, err error) {
+	for range cases.PageSize(limit) {
+		var id sql.NullString
+		err := s.read.QueryRowContext(ctx, nextHistory, after).Scan(&id)
+		if err != nil {
+			return nil, failed(ctx, "read store", err)
+		}
+		if !id.Valid {
+			break
+		}
+		after = id.String
+		ids = append(ids, after)
+	}
+	return ids, nil
+}
+
+const nextHistory = `SELECT min(id) FROM (SELECT min(case_id) AS id FROM history WHERE case_id > ?1
+	UNION ALL SELECT min(case_id) FROM looks WHERE case_id > ?1)`
+
 func list[T any](ctx context.Context, s *Store, query string, args ...any) (all []T, err error) {
 	err = s.rows(ctx, func(r *sql.Rows) error {
 		var body []byte

@@ -60,6 +60,8 @@ func Serial(t *testing.T, fresh Fresh) {
 		"history is ordered and never changes":        testHistory,
 		"looks are numbered without gaps":             testLooks,
 		"accounts":                                    testAccounts,
+		"accounts in pages":                           testAccountPages,
+		"whose history there is":                      testHistoryCases,
 		"the store's record":                          testMeta,
 		"hostile ids find nothing":                    testHostileIDs,
 		"hostile cursors are refused":                 testHostileCursors,

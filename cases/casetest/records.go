@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,53 @@ func testAccounts(t *testing.T, s *store) {
 	equal(t, "by the new e-mail", got.ID, a.ID)
 	_, err = s.AccountByEmail(ctx, a.EmailIndex)
 	wantErr(t, err, cases.ErrAccountUnknown)
+}
+
+func testAccountPages(t *testing.T, s *store) {
+	ctx := t.Context()
+	var want []string
+	for range 5 {
+		a := newAccount()
+		noErr(t, s.CreateAccount(ctx, a))
+		want = append(want, a.ID)
+	}
+	slices.Sort(want)
+	var got []string
+	for after := ""; ; {
+		page, err := s.Accounts(ctx, after, 2)
+		noErr(t, err)
+		if len(page) == 0 {
+			break
+		}
+		if len(page) > 2 {
+			t.Fatalf("a page of %d", len(page))
+		}
+		for _, a := range page {
+			got = append(got, a.ID)
+			if string(a.EmailIndex) != "index of "+a.ID {
+				t.Fatalf("got %+v", a)
+			}
+		}
+		after = got[len(got)-1]
+	}
+	sameIDs(t, got, want...)
+	none, err := s.Accounts(ctx, "\xff", 2)
+	noErr(t, err)
+	equal(t, "accounts after no text", len(none), 0)
+}
+
+func testHistoryCases(t *testing.T, s *store) {
+	ctx := t.Context()
+	ids := []string{newID("cas"), newID("cas"), newID("cas")}
+	slices.Sort(ids)
+	noErr(t, s.AppendHistory(ctx, []cases.Entry{entry(ids[2], 1), entry(ids[0], 1), entry(ids[0], 2)}))
+	noErr(t, s.AppendLook(ctx, look(ids[1], 1)))
+	noErr(t, s.AppendLook(ctx, look(ids[0], 1)))
+	for after, want := range map[string][]string{"": ids[:2], ids[0]: ids[1:], ids[1]: ids[2:], ids[2]: nil, "\xff": nil} {
+		got, err := s.HistoryCases(ctx, after, 2)
+		noErr(t, err)
+		sameIDs(t, got, want...)
+	}
 }
 
 func testTakeOverEmail(t *testing.T, s *store) {

@@ -23,6 +23,7 @@ var commands = []struct {
 	{"serve", "run the server", serve},
 	{"account", "account create --email ADDRESS [--role ROLE]: make an account", account},
 	{"policy", "policy check FILE: explain a policy file or say what is wrong with it; policy show: print the default one", policy},
+	{"audit", "audit verify, audit checkpoint, audit key: check every history, sign their ends", audit},
 	{"migrate", "bring the stored data to this version's form", migrate},
 	{"check-config", "read the settings, say what is wrong with them, and stop", checkConfig},
 	{"health", "ask the running server whether it is alive", health},
