@@ -147,6 +147,7 @@ type Sentinel struct {
 
 	t      testing.TB
 	master *process
+	first  string // the address of the master at the start
 	watch  []string
 }
 
@@ -161,18 +162,21 @@ func StartSentinel(t testing.TB) *Sentinel {
 	for range 3 { // as StartCluster
 		ports := freePorts(t, 5)
 		s := &Sentinel{t: t}
-		s.master = start(t, program, ports[0])
-		running := []*process{s.master, start(t, program, ports[1], "--replicaof", "127.0.0.1 "+fmt.Sprint(ports[0]), "--repl-diskless-sync-delay", "0")}
-		var urls []string
-		for _, port := range ports[2:] {
-			running = append(running, startSentinel(t, program, port, ports[0]))
-			addr := fmt.Sprintf("127.0.0.1:%d", port)
-			s.watch = append(s.watch, addr)
-			urls = append(urls, "redis://"+addr+"?master_name="+masterName)
-		}
-		s.URL = strings.Join(urls, ",")
-		if last = s.settled(ports[0]); last == nil {
-			return s
+		s.master, s.first = start(t, program, ports[0], "--repl-diskless-sync-delay", "0"), fmt.Sprintf("127.0.0.1:%d", ports[0])
+		running := []*process{s.master, start(t, program, ports[1], "--replicaof", "127.0.0.1 "+fmt.Sprint(ports[0]))}
+		// The sentinels start when the replica follows: they ask the master at once, and then only every ten seconds.
+		if last = s.follows(); last == nil {
+			var urls []string
+			for _, port := range ports[2:] {
+				running = append(running, startSentinel(t, program, port, ports[0]))
+				addr := fmt.Sprintf("127.0.0.1:%d", port)
+				s.watch = append(s.watch, addr)
+				urls = append(urls, "redis://"+addr+"?master_name="+masterName)
+			}
+			s.URL = strings.Join(urls, ",")
+			if last = s.settled(); last == nil {
+				return s
+			}
 		}
 		for _, p := range running {
 			p.stop()
@@ -196,25 +200,28 @@ func startSentinel(t testing.TB, program string, port, master int) *process {
 	return p
 }
 
-// settled waits until the replica follows and every sentinel knows it and the other two.
-func (s *Sentinel) settled(master int) error {
+// follows waits until the replica follows the master.
+func (s *Sentinel) follows() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	m := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", master), DisableIdentity: true})
+	m := redis.NewClient(&redis.Options{Addr: s.first, DisableIdentity: true})
 	defer m.Close()
-	err := until(ctx, func() error {
+	return until(ctx, func() error {
 		info, err := m.Info(ctx, "replication").Result()
 		if err == nil && !strings.Contains(info, "state=online") {
 			err = errors.New(info)
 		}
 		return err
 	})
+}
+
+// settled waits until every sentinel knows the master, the replica and the other two.
+func (s *Sentinel) settled() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	for _, addr := range s.watch {
-		if err != nil {
-			return err
-		}
 		w := redis.NewSentinelClient(&redis.Options{Addr: addr, DisableIdentity: true})
-		err = until(ctx, func() error {
+		err := until(ctx, func() error {
 			v, err := w.Master(ctx, masterName).Result()
 			if err == nil && (v["num-slaves"] != "1" || v["num-other-sentinels"] != "2" || v["flags"] != "master") {
 				err = fmt.Errorf("%v", v)
@@ -222,8 +229,11 @@ func (s *Sentinel) settled(master int) error {
 			return err
 		})
 		_ = w.Close()
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // Client returns a new client of whichever server is the master, closed at the end of the test.
@@ -232,6 +242,30 @@ func (s *Sentinel) Client() redis.UniversalClient {
 	client.AddHook(oneSlot{s.t})
 	s.t.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// Replicated waits until the replica has everything that was written so far.
+func (s *Sentinel) Replicated() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	m := redis.NewClient(&redis.Options{Addr: s.first, DisableIdentity: true})
+	defer m.Close()
+	err := until(ctx, func() error {
+		info, err := m.Info(ctx, "replication").Result()
+		if err != nil {
+			return err
+		}
+		_, mine, _ := strings.Cut(info, "master_repl_offset:")
+		mine, _, _ = strings.Cut(mine, "\r\n")
+		if !strings.Contains(info, "state=online,offset="+mine+",") {
+			return errors.New(info)
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal("the replica is behind: ", err)
+	}
 }
 
 // KillMaster kills the master as a power cut would. The sentinels raise the replica in its place.
