@@ -13,6 +13,7 @@ import { Verify } from "./frame";
 import { Mirror } from "./mirror";
 import { OfferButton } from "./offer";
 import { Qr } from "./qr";
+import { SecondPhone } from "./second-phone";
 
 // How long the joined halves stay before the mirror follows.
 const JOINED_FOR = 900;
@@ -224,6 +225,7 @@ function Claimed({ h, number, joined }: { h: Handoff; number: string; joined: bo
         <Heading screen="match-elsewhere" title={t("match.elsewhere")}>{t("match.elsewhere")}</Heading>
         {h.device ? <DeviceLine device={h.device} /> : null}
         {notMine}
+        <SecondPhone h={h} />
       </div>
     );
   }
@@ -242,6 +244,7 @@ function Claimed({ h, number, joined }: { h: Handoff; number: string; joined: bo
         ) : null}
         <p class="hint numbers">{soon && !joined ? t("match.soon") : ""}</p>
         {joined ? null : notMine}
+        <SecondPhone h={h} />
       </div>
     </div>
   );

@@ -44,6 +44,7 @@ export function Level2({ level }: { level: Level }) {
         <div class="choices">
           <Callout tone="plain" icon="phone"><p>{t(going.state === "active" ? "level2.phone_works" : "level2.code_shown")}</p></Callout>
           <div class="actions"><Button kind="primary" icon="phone" test="level2-phone" onClick={() => go(`/identity/${level.level}/phone`)}>{t(going.state === "active" ? "level2.follow" : "level2.to_code")}</Button></div>
+          {todo.length > 0 ? <OfferButton level={level.level} words={t("handoff.new")} test="level2-new" kind="quiet" /> : null}
         </div>
       ) : todo.length === 0 ? (
         <SubmitLevel level={level.level} />

@@ -1,6 +1,6 @@
 // The live mirror: what the phone does, in words. Never a picture, a number or a name.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { announce, Callout, DeviceLine, Progress } from "../shared/components";
+import { announce, DeviceLine, Progress } from "../shared/components";
 import { estimate } from "../shared/estimate";
 import { Icon } from "../shared/icons";
 import { has, megabytes, number, span, t } from "../shared/i18n";
@@ -10,6 +10,7 @@ import type { Handoff, LiveProgress, Step } from "../shared/types";
 import { useCase } from "./desk";
 import { Pace } from "./pace";
 import { TakeBack } from "./offer";
+import { SecondPhone } from "./second-phone";
 import { stepWord } from "./words";
 
 const CAMERA_HELP_AFTER = 20_000;
@@ -46,13 +47,6 @@ export function Mirror({ h }: { h: Handoff }) {
     return () => clearTimeout(timer);
   }, [waitsForCamera]);
 
-  const second = h.alerts.length > 0;
-  const told = useRef(0);
-  useEffect(() => {
-    if (h.alerts.length > told.current) announce(t("second.phone"));
-    told.current = h.alerts.length;
-  }, [h.alerts.length]);
-
   const now = nowText();
   const side = p && phoneHere && current?.kind === "photo" && (p.phase === "aiming" || p.phase === "camera" || p.phase === "checking_take") ? current.id : "";
   return (
@@ -83,9 +77,7 @@ export function Mirror({ h }: { h: Handoff }) {
       </ol>
       <Sent steps={steps} progress={progress} handoff={h.id} />
       <div class="actions"><TakeBack handoff={h} /></div>
-      <div class="message-space">
-        {second ? <Callout tone="warn" test="second-phone"><p>{t("second.phone")}</p></Callout> : null}
-      </div>
+      <SecondPhone h={h} />
     </div>
   );
 

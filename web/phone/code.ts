@@ -8,7 +8,7 @@ export function codeInFragment(hash: string): string | null {
 
 /**
  * Makes a text code out of what was typed: capitals, no spaces or dashes, full-width characters and
- * the usual mistakes (O for 0, I or L for 1) put right. At most eight characters are kept; others are dropped.
+ * the usual mistakes (O for 0, I or L for 1, U for V) put right. At most eight characters are kept; others are dropped.
  */
 export function typedCode(text: string): string {
   return text
@@ -16,6 +16,7 @@ export function typedCode(text: string): string {
     .toUpperCase()
     .replace(/O/g, "0")
     .replace(/[IL]/g, "1")
+    .replace(/U/g, "V")
     .replace(/[^0-9A-HJKMNP-TV-Z]/g, "")
     .slice(0, 8);
 }
