@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Looks for what the tests need beside Go, Node and make: a C compiler (the race detector), a real
-# redis-server, a browser and fonts for it. As root on Debian or Ubuntu it installs what is missing;
+# redis-server, nginx, a browser and fonts for it. As root on Debian or Ubuntu it installs what is missing;
 # otherwise it prints the one line to run, and the tests that need it say that they are skipped.
 set -euo pipefail
 
@@ -8,6 +8,7 @@ missing=()
 have() { command -v "$1" >/dev/null 2>&1; }
 have cc || have gcc || have clang || missing+=(gcc libc6-dev)
 have redis-server || missing+=(redis-server)
+have nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 if have fc-list && [ -n "$(fc-list :lang=zh family 2>/dev/null)" ]; then :; else
   missing+=(fontconfig fonts-noto-core fonts-noto-cjk)
