@@ -34,7 +34,9 @@ func with[T any](b []byte, f func(T) error) error {
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == "role" {
-		defer profile(os.Args[2])()
+		signal.Ignore(os.Interrupt, syscall.SIGTERM) // a role ends when its input does
+		stop := profile(os.Args[2])
+		defer stop()
 		if err := roles[os.Args[2]]([]byte(os.Args[3])); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[2], err)
 			os.Exit(1)

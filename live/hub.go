@@ -50,6 +50,7 @@ type Hub struct {
 // of that case meanwhile waits for this one: it is taken before they read.
 type flight struct {
 	again  bool          // the bus failed it before: nobody waits for it
+	base   int64         // listeners here were served under the number after this one; 0: they were not
 	landed chan struct{} // made by the first who waits; closed once seq stands
 	seq    int64         // 0: the bus failed
 }
@@ -58,6 +59,7 @@ type flight struct {
 type room struct {
 	id        string
 	high      int64 // the newest seq known here
+	given     int64 // the newest of the bus; high is it, or a number of this node after it
 	listeners map[*Listener]struct{}
 	seen      [2]time.Time // by side; zero: away
 	relayed   [2]time.Time // when the last sign went to the other nodes
@@ -133,6 +135,9 @@ func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
 		}
 	}
 	if r != nil {
+		if err == nil {
+			r.given = max(r.given, n)
+		}
 		r.high = max(r.high, n)
 	}
 	return n, nil
@@ -171,18 +176,31 @@ func (h *Hub) underWay(ctx context.Context, caseID string) (n, floor int64) {
 // before the bus is. It never blocks; a failing bus is counted and tried again.
 func (h *Hub) Changed(_ context.Context, caseID string) {
 	h.mu.Lock()
+	base := int64(0)
 	if r := h.rooms[caseID]; r != nil {
-		r.mark(0)
+		if len(r.listeners) > 0 && r.given > 0 && r.high == r.given {
+			base = r.given
+			r.mark(base + 1)
+		} else {
+			r.mark(0) // its number, or one of their own, once the bus gave it
+		}
 	}
-	h.announce(caseID, false)
+	h.announce(caseID, base, false)
 	h.mu.Unlock()
 	signal(h.wake)
 }
 
 // announce lets a change wait for the next trip to the bus; h.mu is held.
-func (h *Hub) announce(caseID string, again bool) {
-	if !h.all && h.unpublished[caseID] == nil {
-		h.unpublished[caseID] = &flight{again: again}
+func (h *Hub) announce(caseID string, base int64, again bool) {
+	if !h.all {
+		f := h.unpublished[caseID]
+		if f == nil {
+			f = &flight{again: again}
+			h.unpublished[caseID] = f
+		}
+		if f.base == 0 || base > 0 && base < f.base {
+			f.base = base
+		}
 	}
 	if len(h.unpublished) > maxUnpublished {
 		h.announceAll()
@@ -528,6 +546,7 @@ func (h *Hub) changedElsewhere(caseID string, seq int64) {
 	defer h.mu.Unlock()
 	if r := h.rooms[caseID]; r != nil {
 		r.mark(seq)
+		r.given = max(r.given, seq)
 	}
 }
 
@@ -638,7 +657,7 @@ func (h *Hub) publishAll(ctx context.Context) bool {
 			signal(h.wake) // for another publisher
 		}
 		limited, cancel := context.WithTimeout(ctx, busTimeout)
-		var numbers []int64
+		var numbers []Given
 		var err error
 		if all {
 			err = h.cfg.Bus.Relay(limited, []byte(`{"k":"all"}`))
@@ -685,7 +704,7 @@ func (h *Hub) board(b *batch) (all, more bool) {
 }
 
 // arrive takes the bus's answer to b.
-func (h *Hub) arrive(b *batch, all bool, numbers []int64, err error) {
+func (h *Hub) arrive(b *batch, all bool, numbers []Given, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err != nil {
@@ -695,28 +714,34 @@ func (h *Hub) arrive(b *batch, all bool, numbers []int64, err error) {
 		}
 	}
 	for i, f := range b.flights {
-		id, seq := b.changes[i].CaseID, int64(0)
+		id, got := b.changes[i].CaseID, Given{}
 		if i < len(numbers) {
-			seq = numbers[i]
+			got = numbers[i]
 		}
-		f.land(seq)
-		waited := f.landed != nil
+		f.land(got.Seq)
 		if h.flying[id] == f {
 			delete(h.flying, id)
 		}
-		if seq == 0 {
-			h.announce(id, true)
+		if got.Seq == 0 {
+			h.announce(id, f.base, true)
 			continue
 		}
 		h.stats.Changes++
-		if r := h.rooms[id]; r != nil && seq > r.high {
-			r.high = seq
-			// Listeners here were told already. Those that did not read yet save a number, unless it
-			// may be used already: one that waited for it may have to read once more.
-			for l := range r.listeners {
-				if l.snapshot && !waited {
-					l.seq = seq
-				}
+		r := h.rooms[id]
+		if r == nil {
+			continue
+		}
+		fresh := got.Seq > r.high
+		r.high, r.given = max(r.high, got.Seq), max(r.given, got.Seq)
+		if f.base > 0 && f.base != got.Before {
+			// A number was given elsewhere that is higher than the one used here.
+			r.mark(0)
+		}
+		// Listeners here were told already. Those that did not read yet save a number, unless it
+		// may be used already: one that waited for it may have to read once more.
+		for l := range r.listeners {
+			if fresh && l.snapshot && f.landed == nil {
+				l.seq = got.Seq
 			}
 		}
 	}

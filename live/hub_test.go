@@ -122,6 +122,115 @@ func TestListenersHereAreToldBeforeTheBus(t *testing.T) {
 	})
 }
 
+// Once a number is known, listeners here need none of the bus: theirs follows it, and the bus
+// gives no such number.
+func TestListenersHereDoNotWaitForTheBus(t *testing.T) {
+	nodes(t, func(t *testing.T, net *livetest.Network, a, b *live.Hub) {
+		here, there := a.Join("c", live.Desk), b.Join("c", live.Desk)
+		take(here)
+		take(there)
+		known, err := a.Next(ctx, "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			a.Changed(ctx, "c")
+			<-here.Ready()
+			p := here.Take() // before anything else runs
+			if !p.Snapshot || p.Seq != known+1 || p.Seq%2 != 1 {
+				t.Errorf("here %+v after %d", p, known)
+			}
+			q := take(there)
+			if !q.Snapshot || q.Seq <= p.Seq || q.Seq%2 != 0 {
+				t.Errorf("there %+v after %d", q, p.Seq)
+			}
+			if p := take(here); p.Snapshot {
+				t.Errorf("once more: %+v", p)
+			}
+			known = q.Seq
+		}
+	})
+}
+
+// Somebody may hold a number of another node that is higher than the one used here, and drop
+// the snapshot: it comes again under the bus's number.
+func TestANumberThatWasTooLowIsFollowedByAHigherOne(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		l := a.Join("c", live.Desk)
+		take(l)
+		if _, err := a.Next(ctx, "c"); err != nil {
+			t.Fatal(err)
+		}
+		elsewhere, err := b.Next(ctx, "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Changed(ctx, "c")
+		<-l.Ready()
+		if p := l.Take(); !p.Snapshot || p.Seq == 0 || p.Seq >= elsewhere {
+			t.Fatalf("first %+v, elsewhere %d", p, elsewhere)
+		}
+		if p := take(l); !p.Snapshot || p.Seq <= elsewhere {
+			t.Errorf("then %+v, elsewhere %d", p, elsewhere)
+		}
+		if p := take(l); p.Snapshot {
+			t.Errorf("a third time: %+v", p)
+		}
+	})
+}
+
+// A second change before the bus answered has no number of its own; a reader of this node waits
+// for the one on its way instead of asking for another.
+func TestANumberOnItsWayIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &slow{Bus: livetest.NewNetwork().Bus()}
+		h := newHub(t, bus)
+		running, stop := context.WithCancel(ctx)
+		go h.Run(running)
+		l := h.Join("c", live.Desk)
+		take(l)
+		if _, err := h.Next(ctx, "c"); err != nil {
+			t.Fatal(err)
+		}
+		asked := bus.asked.Load()
+		h.Changed(ctx, "c")
+		first := take(l)
+		h.Changed(ctx, "c")
+		if p := take(l); !p.Snapshot || p.Seq != 0 {
+			t.Errorf("%+v", p)
+		}
+		n, err := h.Next(ctx, "c")
+		if err != nil || n <= first.Seq {
+			t.Errorf("%d after %d (%v)", n, first.Seq, err)
+		}
+		if bus.asked.Load() != asked {
+			t.Error("the bus was asked for one more")
+		}
+		if m, err := h.Next(ctx, "c"); err != nil || m <= n {
+			t.Errorf("%d after %d (%v)", m, n, err)
+		}
+		stop()
+		h.Close()
+		time.Sleep(time.Second) // the last trip
+	})
+}
+
+// slow is a bus whose trips take a while, each longer than the one before.
+type slow struct {
+	live.Bus
+	asked, trips atomic.Int64
+}
+
+func (s *slow) Next(ctx context.Context, id string, floor int64) (int64, error) {
+	s.asked.Add(1)
+	return s.Bus.Next(ctx, id, floor)
+}
+
+func (s *slow) Changed(ctx context.Context, changes []live.Change) ([]live.Given, error) {
+	time.Sleep(time.Duration(s.trips.Add(1)) * 10 * time.Millisecond)
+	return s.Bus.Changed(ctx, changes)
+}
+
 // A number that is pending must not be used once a newer one was handed out: the
 // listener may have sent that.
 func TestAPendingNumberIsNotUsedAfterANewerOne(t *testing.T) {
@@ -315,8 +424,8 @@ func TestTwoPhonesThatJoinAtOnceLeaveOne(t *testing.T) {
 				go func() { made <- h.Join("c", live.Phone) }()
 			}
 			open := 0
-			for range 2 {
-				if why(<-made) == "open" {
+			for _, l := range []*live.Listener{<-made, <-made} {
+				if why(l) == "open" {
 					open++
 				}
 			}

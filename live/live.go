@@ -12,6 +12,12 @@
 // Numbers. A socket's seq only grows, and a snapshot is never older than its seq, because
 // the number is always taken before the case is read: either with Hub.Next, or by the one
 // who made the change, after it was stored. A number is never a reason to drop a hint.
+//
+// The bus gives even numbers. Listeners on the node that made a change do not wait for it: they
+// are served under the odd number that follows the newest even one known there. It claims no more
+// than that one did, so it is true whatever others do. But somebody may hold a higher number by
+// then, of another node, and take the snapshot for an old one; the bus tells when it gives the
+// change its own number, and the listeners send once more under that.
 package live
 
 import (
@@ -62,17 +68,23 @@ type Change struct {
 	Floor  int64 // the newest number this node knows
 }
 
+// Given is the number that a change was given.
+type Given struct {
+	Seq    int64
+	Before int64 // the number that was given last, for whatever reason; 0 where the bus knows of none
+}
+
 // Bus carries hints between nodes. It may lose everything at any time; then lost is
 // called and every listener is told to read again. A Bus value belongs to one node.
 type Bus interface {
-	// Next returns the next seq of the case: max(last+1, floor+1, the bus's clock in ms).
-	// It never repeats while the bus keeps its memory; floor, the newest number this node
+	// Next returns the next seq of the case: max(last+1, floor+1, the bus's clock in ms), made
+	// even. It never repeats while the bus keeps its memory; floor, the newest number this node
 	// knows, makes it grow on even when the bus lost its memory and its clock.
 	Next(ctx context.Context, caseID string, floor int64) (int64, error)
 	// Changed takes the next seq of every change, at most MaxBatch, as Next does and publishes it to every other
-	// node, all in one trip. It returns the numbers in the order of the changes; with an error,
-	// 0 stands for those that may not have been published.
-	Changed(ctx context.Context, changes []Change) ([]int64, error)
+	// node, all in one trip. It returns what each was given, in the order of the changes; with an
+	// error, the zero Given stands for those that may not have been published.
+	Changed(ctx context.Context, changes []Change) ([]Given, error)
 	// Relay publishes a fleeting message (≤ 1 KiB) to every other node; best effort.
 	Relay(ctx context.Context, payload []byte) error
 	// Run delivers what other nodes publish until ctx ends, then returns nil. Every

@@ -49,12 +49,13 @@ func New(client redis.UniversalClient) *Bus {
 
 // Next is a method of live.Bus.
 func (b *Bus) Next(ctx context.Context, caseID string, floor int64) (int64, error) {
-	return b.number(b.seq.Run(ctx, b.client, []string{seqKey + caseID}, b.args(live.Change{CaseID: caseID, Floor: floor}, "")...))
+	g, err := given(b.seq.Run(ctx, b.client, []string{seqKey + caseID}, b.args(live.Change{CaseID: caseID, Floor: floor}, "")...))
+	return g.Seq, err
 }
 
 // Changed is a method of live.Bus.
-func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]int64, error) {
-	numbers := make([]int64, len(changes))
+func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]live.Given, error) {
+	numbers := make([]live.Given, len(changes))
 	replies := make([]*redis.Cmd, len(changes))
 	pipe := b.client.Pipeline()
 	for i, c := range changes {
@@ -68,7 +69,7 @@ func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]int64, erro
 			replies[i] = b.seq.Eval(ctx, b.client, []string{seqKey + c.CaseID}, b.args(c, changedChannel)...)
 		}
 		var err error
-		if numbers[i], err = b.number(replies[i]); err != nil {
+		if numbers[i], err = given(replies[i]); err != nil {
 			failed = err
 		}
 	}
@@ -80,16 +81,20 @@ func (b *Bus) args(c live.Change, channel string) []any {
 	return []any{c.Floor, seqTTL.Milliseconds(), channel, b.node, c.CaseID}
 }
 
-func (b *Bus) number(reply *redis.Cmd) (int64, error) {
+func given(reply *redis.Cmd) (live.Given, error) {
 	text, err := reply.Text()
 	if err != nil {
-		return 0, fmt.Errorf("take a number: %w", err)
+		return live.Given{}, fmt.Errorf("take a number: %w", err)
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
+	seq, before, _ := strings.Cut(text, " ")
+	var g live.Given
+	if g.Seq, err = strconv.ParseInt(seq, 10, 64); err == nil {
+		g.Before, err = strconv.ParseInt(before, 10, 64)
+	}
 	if err != nil {
-		return 0, fmt.Errorf("take a number: %w", err)
+		return live.Given{}, fmt.Errorf("take a number: %w", err)
 	}
-	return n, nil
+	return g, nil
 }
 
 // Relay is a method of live.Bus.

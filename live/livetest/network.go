@@ -86,36 +86,39 @@ func (b *Bus) push(e event) {
 
 // Next is a method of live.Bus.
 func (b *Bus) Next(ctx context.Context, caseID string, floor int64) (int64, error) {
-	return b.take(ctx, caseID, floor, false)
+	g, err := b.take(ctx, live.Change{CaseID: caseID, Floor: floor}, false)
+	return g.Seq, err
 }
 
 // Changed is a method of live.Bus.
-func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]int64, error) {
-	numbers := make([]int64, len(changes))
+func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]live.Given, error) {
+	given := make([]live.Given, len(changes))
 	for i, c := range changes {
 		var err error
-		if numbers[i], err = b.take(ctx, c.CaseID, c.Floor, true); err != nil {
-			return numbers, err
+		if given[i], err = b.take(ctx, c, true); err != nil {
+			return given, err
 		}
 	}
-	return numbers, nil
+	return given, nil
 }
 
-func (b *Bus) take(ctx context.Context, caseID string, floor int64, publish bool) (int64, error) {
+func (b *Bus) take(ctx context.Context, c live.Change, publish bool) (live.Given, error) {
 	b.net.mu.Lock()
 	defer b.net.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return live.Given{}, err
 	}
 	if b.net.down {
-		return 0, ErrDown
+		return live.Given{}, ErrDown
 	}
-	seq := max(b.net.seq[caseID]+1, floor+1, time.Now().UnixMilli())
-	b.net.seq[caseID] = seq
+	before := b.net.seq[c.CaseID]
+	seq := max(before+1, c.Floor+1, time.Now().UnixMilli())
+	seq += seq % 2
+	b.net.seq[c.CaseID] = seq
 	if publish {
-		b.others(event{caseID: caseID, seq: seq})
+		b.others(event{caseID: c.CaseID, seq: seq})
 	}
-	return seq, nil
+	return live.Given{Seq: seq, Before: before}, nil
 }
 
 // Relay is a method of live.Bus.
