@@ -122,6 +122,8 @@ async function once<T>(method: string, path: string, o: CallOptions): Promise<T>
   }
   if (res.ok) return json as T;
   const body = typeof json === "object" && json !== null ? (json as Record<string, unknown>) : {};
+  // A proxy's own words: the server behind it went away, and another one answers.
+  if (body.code === undefined && (res.status === 502 || res.status === 504)) throw new NoAnswer(res.status === 504);
   throw new Problem(res.status, body, Number(res.headers.get("Retry-After")) || 0, res.headers.get("X-Request-Id") ?? "");
 }
 

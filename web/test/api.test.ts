@@ -43,8 +43,8 @@ test("a problem keeps its code, fields, members and how long to wait", async () 
 });
 
 test("an answer that is no problem is one without a code", async () => {
-  answers.push(async () => new Response("<html>gateway</html>", { status: 502 }));
-  await expect(settle(call("GET", "/v1/x"))).rejects.toMatchObject({ status: 502, code: "", errors: [] });
+  answers.push(async () => new Response("<html>gateway</html>", { status: 500 }));
+  await expect(settle(call("GET", "/v1/x"))).rejects.toMatchObject({ status: 500, code: "", errors: [] });
 });
 
 test("nothing to say is undefined", async () => {
@@ -64,6 +64,14 @@ test("a POST without a key is never repeated, and repeats end", async () => {
   answers.push(lost, lost, lost);
   await expect(settle(call("GET", "/v1/x"))).rejects.toBeInstanceOf(NoAnswer);
   expect(asked).toHaveLength(4);
+});
+
+test("a proxy that reached no server is no answer", async () => {
+  answers.push(() => Promise.resolve(new Response("<h1>502</h1>", { status: 502, headers: { "Content-Type": "text/html" } })), json(200, { n: 4 }));
+  await expect(settle(call("PUT", "/v1/x", { body: {} }))).resolves.toEqual({ n: 4 });
+  answers.push(() => Promise.resolve(new Response("<h1>504</h1>", { status: 504 })));
+  await expect(settle(call("GET", "/v1/x"))).rejects.toMatchObject({ timedOut: true });
+  expect(asked).toHaveLength(3);
 });
 
 test("a problem is not repeated", async () => {
