@@ -595,10 +595,17 @@ func (h *Hub) relayedHere(payload []byte) {
 			return
 		}
 		for l := range r.listeners {
-			// The older one goes, so that two that join at once on two nodes do not end each other.
-			if l.role == Phone && l.stamp.Compare(stamp) < 0 {
+			if l.role != Phone {
+				continue
+			}
+			// The older one goes, so that two that join at once on two nodes do not end each other. One
+			// that is older and came later has not heard of ours: it is told again.
+			switch l.stamp.Compare(stamp) {
+			case -1:
 				h.stats.Replaced++
 				l.end(Replaced)
+			case 1:
+				h.relay(message{Kind: "join", CaseID: m.CaseID, Stamp: l.stamp.String()})
 			}
 		}
 		h.tidy(r)

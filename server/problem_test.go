@@ -40,7 +40,7 @@ func TestEveryFailureIsAProblem(t *testing.T) {
 		"no body":                {"POST", "/v1/session", []byte{}, nil, 400, "json_malformed"},
 		"not json":               {"POST", "/v1/session", []byte("{"), nil, 400, "json_malformed"},
 		"array":                  {"POST", "/v1/session", []byte("[]"), nil, 400, "json_malformed"},
-		"null":                   {"POST", "/v1/session", []byte("null"), nil, 422, "invalid_fields"},
+		"null":                   {"POST", "/v1/session", []byte("null"), nil, 400, "json_malformed"},
 		"two values":             {"POST", "/v1/session", []byte(`{}{}`), nil, 400, "json_malformed"},
 		"rest":                   {"POST", "/v1/session", []byte(`{} x`), nil, 400, "json_malformed"},
 		"unknown name":           {"POST", "/v1/session", []byte(`{"email":"a","admin":true}`), nil, 400, "json_malformed"},
