@@ -207,7 +207,8 @@ type landingView struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// openCode tells a phone who asks, before it claims anything.
+// openCode tells a phone who asks, before it claims anything. A phone that looks at what another one
+// has claimed is told so, and so is the desk.
 func (s *Server) openCode(c *fiber.Ctx) error {
 	var in struct {
 		Code string `json:"code"`
@@ -215,12 +216,21 @@ func (s *Server) openCode(c *fiber.Ctx) error {
 	if _, err := decode(c, &in); err != nil {
 		return err
 	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
 	ctx := c.UserContext()
 	var l handoff.Landing
-	err := s.byCode(ctx, s.network(c), in.Code, func() (err error) {
+	err = s.byCode(ctx, s.network(c), in.Code, func() (err error) {
 		l, err = s.cfg.Handoffs.Open(ctx, in.Code)
 		return err
 	})
+	if errors.Is(err, handoff.ErrClaimed) && !s.claimed(c, l.HandoffID) {
+		// What is claimed is never offered again, so this claim cannot succeed; it leaves the alert. With the key of
+		// the claim it is the phone that won and whose answer got lost.
+		_, _ = s.cfg.Handoffs.Claim(ctx, handoff.ClaimRequest{Code: in.Code, Device: device(c), Network: s.client(c).String(), Key: key})
+	}
 	if err != nil {
 		return err
 	}
@@ -232,6 +242,19 @@ func (s *Server) openCode(c *fiber.Ctx) error {
 		Operator: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Account: maskEmail(a.Email),
 		Desk: deskOf(l.Desk), ExpiresAt: l.ExpiresAt.UTC(),
 	})
+}
+
+// claimed reports whether the request comes from the phone that claimed the handoff.
+func (s *Server) claimed(c *fiber.Ctx, handoffID string) bool {
+	cred := credential{token: s.cookie(c, sessions.Capture), kind: sessions.Capture}
+	if lines := c.Request().Header.PeekAll(fiber.HeaderAuthorization); len(lines) > 0 {
+		cred, _ = bearer(lines)
+	}
+	if cred.token == "" || cred.kind != sessions.Capture {
+		return false
+	}
+	sess, err := s.cfg.Sessions.Lookup(c.UserContext(), cred.token, cred.kind)
+	return err == nil && sess.HandoffID == handoffID
 }
 
 // byCode looks a code up under the limit of guesses. A typed code is short enough to be found by
@@ -259,6 +282,12 @@ func (s *Server) byCode(ctx context.Context, network, code string, look func() e
 	return err
 }
 
+// minClaimKey is the shortest Idempotency-Key of a claim, in characters. Whoever knows it and the code gets
+// the same claim, so it must not be one that others think of too.
+const minClaimKey = 16
+
+var errClaimKey = fault.New(fault.Malformed, "idempotency_key_invalid", "The Idempotency-Key of a claim is random, 16 to 64 visible characters.")
+
 // claim gives the handoff to this phone. A repetition with the same Idempotency-Key is the same claim
 // with a fresh token, which is why package handoff remembers it and not the answer.
 func (s *Server) claim(c *fiber.Ctx) error {
@@ -276,6 +305,9 @@ func (s *Server) claim(c *fiber.Ctx) error {
 	key, err := idempotencyKey(c)
 	if err != nil {
 		return err
+	}
+	if key != "" && len(key) < minClaimKey {
+		return errClaimKey
 	}
 	from, bad := in.Device.over(device(c))
 	if len(bad) > 0 {

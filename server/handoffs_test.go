@@ -102,18 +102,21 @@ func TestCodesAreClaimedOnce(t *testing.T) {
 	claim := func(body map[string]any, headers ...string) *servertest.Answer {
 		return s.NewProgram(t).Do("POST", "/v1/handoffs/claim", body, headers...)
 	}
+	const key = "a-random-key-of-one-phone"
 	code := offer.String("text_code")
-	first := claim(map[string]any{"code": code, "device": map[string]any{"kind": "phone", "os": "iOS", "browser": "Example App"}}, "Idempotency-Key", "k1").Want(t, 201)
+	// A key that others think of too would make them this phone.
+	claim(map[string]any{"code": code}, "Idempotency-Key", "1").Want(t, 400, "idempotency_key_invalid")
+	first := claim(map[string]any{"code": code, "device": map[string]any{"kind": "phone", "os": "iOS", "browser": "Example App"}}, "Idempotency-Key", key).Want(t, 201)
 	second := claim(map[string]any{"code": code}, "User-Agent", "Mozilla/5.0 (Linux; Android 15; Mobile) Firefox/140.0").Want(t, 409, "handoff_already_claimed")
 	if strings.Contains(string(second.Body), "iOS") {
 		t.Errorf("the second phone learns of the first: %s", second.Body)
 	}
 	// The winner may repeat it: the same claim, a fresh token.
-	again := claim(map[string]any{"code": code}, "Idempotency-Key", "k1").Want(t, 201)
+	again := claim(map[string]any{"code": code}, "Idempotency-Key", key).Want(t, 201)
 	if again.String("handoff.id") != first.String("handoff.id") || again.String("token") == first.String("token") {
 		t.Errorf("repeated: %s", again.Body)
 	}
-	claim(map[string]any{"code": code}, "Idempotency-Key", "k2").Want(t, 409, "handoff_already_claimed")
+	claim(map[string]any{"code": code}, "Idempotency-Key", "another-random-key").Want(t, 409, "handoff_already_claimed")
 
 	a := p.Do("GET", "/v1/handoffs/"+offer.String("id"), nil).Want(t, 200)
 	if a.String("device.os") != "iOS" || a.String("device.browser") != "Example App" || a.String("device.network") != "same" {
@@ -123,7 +126,7 @@ func TestCodesAreClaimedOnce(t *testing.T) {
 		t.Errorf("alerts %v", a.Get("alerts"))
 	}
 	s.Clock.Advance(121 * time.Second)
-	claim(map[string]any{"code": code}, "Idempotency-Key", "k1").Want(t, 410)
+	claim(map[string]any{"code": code}, "Idempotency-Key", key).Want(t, 410)
 }
 
 func TestADeviceIsShownInPlainWordsOnly(t *testing.T) {
