@@ -228,6 +228,9 @@ func (r *Keyring) Current(wrapped []byte) bool {
 	return len(wrapped) >= len(r.primary) && KeyID(wrapped[:len(r.primary)]) == r.primary
 }
 
+// ID returns the name of the key that wraps.
+func (r *Keyring) ID() KeyID { return r.primary }
+
 // Derive returns a subkey of the current operator's key for what is short-lived and may
 // be lost when the key is rotated (sessions, handoffs).
 func (r *Keyring) Derive(purpose string) Key { return r.keys[r.primary].Derive(purpose) }
