@@ -365,7 +365,7 @@ func spent(rec Record) error {
 
 // Open looks at a code (rotating, link or text) without claiming it. It prolongs a rotating code.
 //
-// Errors: ErrCodeUnknown, ErrExpired, ErrClaimed, ErrOver.
+// Errors: ErrCodeUnknown, ErrExpired, ErrClaimed (and which handoff it is), ErrOver.
 func (s *Service) Open(ctx context.Context, code string) (Landing, error) {
 	f, err := s.find(ctx, code)
 	if err != nil {
@@ -375,7 +375,7 @@ func (s *Service) Open(ctx context.Context, code string) (Landing, error) {
 	case f.rec.State.Ended():
 		return Landing{}, spent(f.rec)
 	case f.rec.State != Offered:
-		return Landing{}, ErrClaimed
+		return Landing{HandoffID: f.rec.ID}, ErrClaimed
 	case !f.fresh:
 		return Landing{}, ErrExpired
 	}
@@ -393,7 +393,7 @@ func (s *Service) Open(ctx context.Context, code string) (Landing, error) {
 		if rec.State.Ended() {
 			return Landing{}, spent(rec)
 		}
-		return Landing{}, ErrClaimed
+		return Landing{HandoffID: rec.ID}, ErrClaimed
 	case OutOK:
 		s.cfg.Changed(ctx, rec.CaseID)
 	}

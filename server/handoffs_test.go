@@ -125,6 +125,26 @@ func TestCodesAreClaimedOnce(t *testing.T) {
 	if a.String("alerts.0.type") != "second_claim" || a.String("alerts.0.device.browser") != "Firefox" {
 		t.Errorf("alerts %v", a.Get("alerts"))
 	}
+	// One that only looks leaves an alert as well, but not the phone that won: by its session, or by its key
+	// where the answer got lost.
+	look := func(from *servertest.Client, headers ...string) {
+		from.Do("POST", "/v1/handoffs/open", map[string]any{"code": code}, headers...).Want(t, 409, "handoff_already_claimed")
+	}
+	alerts := func() int {
+		return len(p.Do("GET", "/v1/handoffs/"+offer.String("id"), nil).Want(t, 200).Get("alerts").([]any))
+	}
+	before := alerts()
+	winner := s.NewProgram(t)
+	winner.Token = first.String("token")
+	look(winner)
+	look(s.NewProgram(t), "Idempotency-Key", key)
+	if n := alerts(); n != before {
+		t.Errorf("the phone that won left %d alerts", n-before)
+	}
+	look(s.NewProgram(t))
+	if n := alerts(); n != before+1 {
+		t.Errorf("a phone that looked left %d alerts", n-before)
+	}
 	s.Clock.Advance(121 * time.Second)
 	claim(map[string]any{"code": code}, "Idempotency-Key", key).Want(t, 410)
 }

@@ -183,7 +183,7 @@ export class Phone {
       if (code === null) {
         await this.resume(null);
       } else {
-        await this.look(code);
+        await this.look(code, this.entry?.key ?? newKey());
       }
     } catch (error) {
       if (error instanceof NoAnswer) this.set({ unreachable: true });
@@ -193,9 +193,9 @@ export class Phone {
     }
   }
 
-  private async look(code: string): Promise<void> {
+  private async look(code: string, key: string): Promise<void> {
     try {
-      const landing = await api.open(code);
+      const landing = await api.open(code, key);
       // The code of a new handoff wins over an old one that this browser still remembers.
       this.set({ landing, capture: null });
     } catch (error) {
@@ -229,11 +229,12 @@ export class Phone {
 
   /** Takes a typed or pasted code. */
   async enter(code: string): Promise<void> {
-    this.entry = { code, key: newKey(), tapped: false };
+    const entry = { code, key: newKey(), tapped: false };
+    this.entry = entry;
     await this.doing(async () => {
       try {
-        const landing = await api.open(code);
-        keepCode(this.entry);
+        const landing = await api.open(code, entry.key);
+        keepCode(entry);
         this.set({ code, landing, capture: null, end: null, missing: cameraMissing() });
       } catch (error) {
         const end = error instanceof Problem ? endOfCode(error) : null;

@@ -167,7 +167,7 @@ export const api = {
   cancelHandoff: (id: string) => call<Handoff>("POST", `/v1/handoffs/${enc(id)}/cancel`, { body: {} }),
   denyHandoff: (id: string) => call<Handoff>("POST", `/v1/handoffs/${enc(id)}/deny`, { body: {} }),
 
-  open: (code: string) => call<Landing>("POST", "/v1/handoffs/open", { body: { code } }),
+  open: (code: string, idempotencyKey: string) => call<Landing>("POST", "/v1/handoffs/open", { body: { code }, idempotencyKey }),
   claim: (code: string, idempotencyKey: string) =>
     call<{ token: string; handoff: Handoff }>("POST", "/v1/handoffs/claim", { body: { code }, idempotencyKey }),
   capture: (signal?: AbortSignal) => call<Capture>("GET", "/v1/capture", { as: "capture", signal }),
