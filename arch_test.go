@@ -2,6 +2,7 @@ package symbolon_test
 
 import (
 	"bytes"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
@@ -221,6 +222,47 @@ func TestLinksOfTheDocuments(t *testing.T) {
 	}
 	if found < 10 {
 		t.Fatalf("only %d links were found", found)
+	}
+}
+
+var testName = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)`")
+
+// TestDocumentsNameTestsThatExist holds the pages about security, and the others that say what is tested, to the
+// tests that they name.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	tests := map[string]bool{}
+	for _, s := range sources(t) {
+		if !strings.HasSuffix(s.file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), s.file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			if d, ok := d.(*ast.FuncDecl); ok && d.Recv == nil {
+				tests[d.Name.Name] = true
+			}
+		}
+	}
+	pages, err := filepath.Glob("docs/security/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "docs/handoff.md", "docs/redis.md", "SECURITY.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := testName.FindAllSubmatch(text, -1)
+		for _, m := range named {
+			if name := string(m[1]); !tests[name] {
+				t.Errorf("%s names %s, which does not exist", page, name)
+			}
+		}
+		if base := filepath.Base(page); len(named) < 10 && (base == "handoff.md" || base == "limits.md") && strings.Contains(page, "security") {
+			t.Errorf("%s names only %d tests", page, len(named))
+		}
 	}
 }
 

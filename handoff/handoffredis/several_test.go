@@ -56,3 +56,15 @@ func TestAHandoffOutlivesItsMaster(t *testing.T) {
 		t.Errorf("an unknown code: %v", err)
 	}
 }
+
+// The rights that docs/redis.md tells operators to give are enough.
+func TestARestrictedUserIsEnough(t *testing.T) {
+	s := redistest.StartReal(t)
+	empty, client := empty(s.Client()), s.Restricted()
+	open := func(t *testing.T) handoff.Store {
+		empty(t)
+		return handoffredis.New(client)
+	}
+	handofftest.Store(t, open)
+	handofftest.Protocol(t, open, func(t *testing.T) { empty(t) })
+}

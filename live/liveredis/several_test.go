@@ -39,3 +39,15 @@ func TestChurnOverAFailover(t *testing.T) {
 		return liveredis.New(s.Client()), liveredis.New(s.Client())
 	}, s.KillMaster)
 }
+
+// The rights that docs/redis.md tells operators to give are enough.
+func TestARestrictedUserIsEnough(t *testing.T) {
+	s := redistest.StartReal(t)
+	client := s.Restricted()
+	livetest.Run(t, func(t *testing.T) (a, b live.Bus) {
+		if err := s.Client().FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		return liveredis.New(client), liveredis.New(client)
+	})
+}

@@ -126,6 +126,26 @@ func (s *Server) Client() redis.UniversalClient {
 	return c
 }
 
+// Restricted returns a new client that may do what docs/redis.md tells operators to allow and nothing
+// else, closed at the end of the test. Only a real server has users.
+func (s *Server) Restricted() redis.UniversalClient {
+	s.t.Helper()
+	const name, password = "symbolon", "of the test only"
+	err := s.Client().Do(context.Background(), "ACL", "SETUSER", name, "on", ">"+password,
+		"+@all", "-@dangerous", "~symbolon:*", "&symbolon:*").Err()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	o, err := redis.ParseURL(s.URL)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	o.Username, o.Password = name, password
+	c := redis.NewClient(o)
+	s.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 // Each runs f as two subtests, one on a fresh miniredis and one on a fresh redis-server.
 func Each(t *testing.T, f func(t *testing.T, client redis.UniversalClient)) {
 	t.Helper()

@@ -3,6 +3,7 @@ package sessionredis_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,4 +123,21 @@ func TestTheServiceGoesOnAfterItsMasterDied(t *testing.T) {
 		}
 	}
 	t.Logf("away for %v and %d calls; %d of %d sign-ins were lost", back.Sub(died).Round(10*time.Millisecond), failed, lost, len(told))
+}
+
+// The rights that docs/redis.md tells operators to give are enough, and do not reach further.
+func TestARestrictedUserIsEnough(t *testing.T) {
+	s := redistest.StartReal(t)
+	all, client := s.Client(), s.Restricted()
+	sessiontest.Run(t, func(t *testing.T) sessions.Store {
+		if err := all.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		return sessionredis.New(client)
+	})
+	for _, not := range [][]any{{"FLUSHALL"}, {"KEYS", "*"}, {"CONFIG", "GET", "dir"}, {"GET", "other"}, {"PUBLISH", "other", "x"}} {
+		if err := client.Do(t.Context(), not...).Err(); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
+			t.Errorf("%v: %v", not, err)
+		}
+	}
 }
