@@ -35,6 +35,8 @@ const (
 	Rejected  LevelState = "rejected"
 	// Collecting is the state of a case whose level is open.
 	Collecting LevelState = "collecting"
+	// Erased is the state of a case whose key was destroyed.
+	Erased LevelState = "erased"
 )
 
 // StepState is the state of one step.

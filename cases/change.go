@@ -23,6 +23,7 @@ type change struct {
 	by     Actor
 	at     time.Time
 	policy string // version of the policy that decides
+	quiet  bool   // an operator's upkeep: the time of the last change stays
 }
 
 // anyVersion makes change go ahead of whatever the case's version is.
@@ -49,8 +50,13 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 			return Case{}, ErrStaleVersion
 		}
 		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version}
-		if c.key, err = s.keyOf(d); err != nil {
-			return Case{}, err
+		switch {
+		case !d.Erased():
+			if c.key, err = s.keyOf(d); err != nil {
+				return Case{}, err
+			}
+		case by.Kind != BySystem: // what is left to destroy goes on
+			return Case{}, ErrUnknown
 		}
 		before := mustJSON(d)
 		c.Document = clone(d)
@@ -82,8 +88,13 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 // what is in the history already.
 func (s *Service) save(ctx context.Context, old Document, c *change) {
 	c.Version = old.Version + 1
-	c.UpdatedAt = c.at
+	if !c.quiet {
+		c.UpdatedAt = c.at
+	}
 	c.State, c.Level = stateOf(c.Levels), levelOf(c.Levels)
+	if c.Erased() {
+		c.State = Erased
+	}
 	if len(old.Pending) > 0 && s.copied(ctx, old) {
 		c.Pending = slices.Clone(c.Pending[len(old.Pending):])
 	}

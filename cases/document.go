@@ -36,6 +36,10 @@ type Document struct {
 	// ReportedAt marks a case whose applicant answered "It's not me".
 	ReportedAt time.Time `json:"reported_at,omitzero" bson:"reported_at,omitempty"`
 
+	// ErasedAt is when the case's key was destroyed. Such a case stands under its own id as its account,
+	// so that the account may begin anew.
+	ErasedAt time.Time `json:"erased_at,omitzero" bson:"erased_at,omitempty"`
+
 	// Ended names the newest handoffs whose end is in the history, so that it is written once.
 	Ended []string `json:"ended,omitempty" bson:"ended,omitempty"`
 
@@ -48,6 +52,9 @@ type Document struct {
 	Pending []Entry     `json:"pending,omitempty" bson:"pending,omitempty"`
 	Jobs    []Job       `json:"jobs,omitempty" bson:"jobs,omitempty"`
 }
+
+// Erased reports whether the case's key was destroyed.
+func (d *Document) Erased() bool { return !d.ErasedAt.IsZero() }
 
 // HistoryHead is the number and hash of the newest history entry.
 type HistoryHead struct {
@@ -133,4 +140,6 @@ type AccountDocument struct {
 type Meta struct {
 	Schema       int    `json:"schema" bson:"schema"`
 	WrappedIndex []byte `json:"wrapped_index" bson:"wrapped_index"` // the look-up key, wrapped by the operator's
+	// NextIndex is the look-up key that a re-index in progress changes to, wrapped.
+	NextIndex []byte `json:"next_index,omitempty" bson:"next_index,omitempty"`
 }

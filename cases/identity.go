@@ -52,6 +52,9 @@ func (c *change) plan(p Policy) {
 	}
 }
 
+// lookUp is the keyed value under which a case with these facts is found.
+func (s *Service) lookUp(c Case) []byte { return s.documentIndex(c.Facts.Document) }
+
 // documentIndex is the keyed look-up value of a document.
 func (s *Service) documentIndex(d DocumentFacts) []byte {
 	return s.index.Index("document", d.Type+"\x00"+d.Number)

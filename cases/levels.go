@@ -68,7 +68,7 @@ func (s *Service) submit(c *change, level int) error {
 		if err != nil {
 			return err
 		}
-		c.DocumentIndex = s.documentIndex(opened.Facts.Document)
+		c.DocumentIndex = s.lookUp(opened)
 	}
 	if err := c.move(level, submit); err != nil {
 		return err

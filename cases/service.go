@@ -34,6 +34,8 @@ type Config struct {
 	Evidence func(ctx context.Context, uploadID string) (Evidence, error)
 	// Destroy destroys the bytes of a take that left its case; unknown is no error.
 	Destroy func(ctx context.Context, uploadID string) error
+
+	reindexing bool // Reindex opens a store that nobody else may
 }
 
 // Evidence is the stored bytes of a take.
@@ -91,21 +93,23 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 
 // openIndex returns the store's look-up key, and makes it on a new store.
 func (s *Service) openIndex(ctx context.Context) (seal.Key, error) {
-	bound := seal.Bind("meta", "index")
 	for range 2 {
 		m, ok, err := s.cfg.Accounts.Meta(ctx)
 		if err != nil {
 			return seal.Key{}, fmt.Errorf("read the store's record: %w", err)
 		}
 		if ok {
-			k, err := s.cfg.Keys.Unwrap(m.WrappedIndex, bound)
+			if m.NextIndex != nil && !s.cfg.reindexing {
+				return seal.Key{}, ErrReindexing
+			}
+			k, err := s.cfg.Keys.Unwrap(m.WrappedIndex, boundIndex)
 			if err != nil {
 				return seal.Key{}, fmt.Errorf("%w (%w)", ErrWrongKey, err)
 			}
 			return k, nil
 		}
 		k := seal.NewKey()
-		err = s.cfg.Accounts.SetMeta(ctx, Meta{Schema: SchemaVersion, WrappedIndex: s.cfg.Keys.Wrap(k, bound)}, true)
+		err = s.cfg.Accounts.SetMeta(ctx, Meta{Schema: SchemaVersion, WrappedIndex: s.cfg.Keys.Wrap(k, boundIndex)}, true)
 		if err == nil {
 			return k, nil
 		}
@@ -123,9 +127,12 @@ func (s *Service) Policy() Policy { return s.cfg.Policy }
 // now is the time of a change, to the millisecond that stores keep.
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
 
-// Get returns a case; ErrUnknown.
+// Get returns a case; ErrUnknown, also for an erased one.
 func (s *Service) Get(ctx context.Context, id string) (Case, error) {
 	d, err := s.cfg.Store.Case(ctx, id)
+	if err == nil && d.Erased() {
+		err = ErrUnknown
+	}
 	if err != nil {
 		return Case{}, err
 	}
@@ -141,9 +148,12 @@ func (s *Service) Of(ctx context.Context, accountID string) (Case, error) {
 	return s.open(d)
 }
 
-// Key returns the data key of a case.
+// Key returns the data key of a case; ErrUnknown, also for an erased one.
 func (s *Service) Key(ctx context.Context, id string) (seal.Key, error) {
 	d, err := s.cfg.Store.Case(ctx, id)
+	if err == nil && d.Erased() {
+		err = ErrUnknown
+	}
 	if err != nil {
 		return seal.Key{}, err
 	}

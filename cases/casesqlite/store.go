@@ -138,10 +138,11 @@ func private(path string) error {
 }
 
 // address is the driver's name for a file; the path is escaped because it may hold ? or %.
-// fullfsync makes macOS write through its disk cache, as fsync does elsewhere.
+// fullfsync makes macOS write through its disk cache, as fsync does elsewhere. What is deleted is overwritten,
+// because a destroyed key must not stay in the file.
 func address(path, query string) string {
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
-	return fmt.Sprintf("%s?_busy_timeout=%d&_pragma=fullfsync(1)&_pragma=checkpoint_fullfsync(1)&_dqs=0&_defensive=1&%s",
+	return fmt.Sprintf("%s?_busy_timeout=%d&_pragma=fullfsync(1)&_pragma=checkpoint_fullfsync(1)&_pragma=secure_delete(1)&_dqs=0&_defensive=1&%s",
 		u.String(), lockWait.Milliseconds(), query)
 }
 
@@ -154,6 +155,29 @@ func (s *Store) Migrate(ctx context.Context) error {
 func (s *Store) Ping(ctx context.Context) error {
 	var n int
 	return failed(ctx, "ping", s.read.QueryRowContext(ctx, `SELECT count(*) FROM meta`).Scan(&n))
+}
+
+// Scrub moves what stands in the write-ahead log into the file and empties the log, so that what was
+// replaced or deleted is in neither. It waits for readers of old versions for a while.
+func (s *Store) Scrub(ctx context.Context) error {
+	const verb = "empty the write-ahead log"
+	wait := time.After(lockWait)
+	for {
+		var busy, pages, moved int
+		if err := s.write.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved); err != nil {
+			return failed(ctx, verb, err)
+		}
+		if busy == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return failed(ctx, verb, ctx.Err())
+		case <-wait:
+			return fmt.Errorf("%s: %w", verb, cases.ErrUnavailable)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Close closes the store; twice is fine.

@@ -127,7 +127,7 @@ func TestTheAuditFindsEveryTampering(t *testing.T) {
 		}, "is not the one that the case names"},
 		"another state": {func(t *testing.T, db *sql.DB) {
 			edit(t, db, "cases "+this, func(d *cases.Document) { d.Levels[1].State = cases.Approved })
-		}, "level 2 is approved, its history says in_review"},
+		}, "level 2 is approved, its history says open"},
 		"an older version": {func(t *testing.T, db *sql.DB) {
 			edit(t, db, "cases "+this, func(d *cases.Document) { d.Version = 1 })
 		}, "it has an older version than its history"},

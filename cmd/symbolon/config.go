@@ -54,7 +54,7 @@ var settings = []setting{
 		func(c *config, v string) (err error) { c.PublicURL, err = checkOrigin(v); return err }},
 	{"data", "SYMBOLON_DATA", "data", "the folder for everything that is kept on this machine",
 		func(c *config, v string) error { c.Data = v; return notEmpty(v) }},
-	{"key-file", "SYMBOLON_KEY_FILE", "", "the file with the operator's key; DATA/operator.key where it is not given",
+	{"key-file", "SYMBOLON_KEY_FILE", "", "the file with the operator's key, during a rotation NEW and OLD on two lines; DATA/operator.key where it is not given",
 		func(c *config, v string) error { c.KeyFile = v; return nil }},
 	{"", "SYMBOLON_KEY", "", "the operator's key itself, in place of the file; during a rotation NEW,OLD",
 		func(c *config, v string) error { c.Key = v; return nil }},

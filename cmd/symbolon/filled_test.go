@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"image"
-	"image/color"
-	"image/jpeg"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -19,6 +16,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/checks/checkstest"
 	"github.com/symbolon/symbolon/media"
 )
 
@@ -32,8 +30,8 @@ const (
 	personAddress  = "北京市朝阳区建国路 88 号"
 )
 
-// filled is a data folder of a server that was used and stopped: one applicant whose photos wait for a
-// reviewer, who looked at one, and one applicant who only began.
+// filled is a data folder of a server that was used and stopped: one applicant who reached Level 1 and kept the
+// photos for Level 2, of which a reviewer saw one, and one applicant who only began.
 type filled struct {
 	data    string
 	caseID  string
@@ -65,13 +63,8 @@ func newFilled(t *testing.T) filled {
 	must(t, err)
 	work(t, p)
 	for _, step := range []string{cases.DocumentFront, cases.DocumentBack} {
-		f.uploads = append(f.uploads, upload(t, p, by, c.ID, step, picture()))
+		f.uploads = append(f.uploads, upload(t, p, by, c.ID, step, picture(step)))
 	}
-	c, err = p.cases.Get(ctx, c.ID)
-	must(t, err)
-	_, err = p.cases.Submit(ctx, by, c.ID, 2, c.Version)
-	must(t, err)
-	work(t, p)
 	for range 3 {
 		must(t, p.cases.Look(ctx, c.ID, cases.Actor{Kind: cases.ByStaff, ID: "acc_reviewer"}, "media", cases.MediaID(f.uploads[0])))
 	}
@@ -156,21 +149,13 @@ func upload(t *testing.T, p *program, by cases.Actor, caseID, step string, b []b
 	return id
 }
 
-// picture is a photo that is unlike every other one.
-func picture() []byte {
-	m := image.NewRGBA(image.Rect(0, 0, 1200, 800))
-	shade := rand.Uint32()
-	for y := range 800 {
-		for x := range 1200 {
-			v := uint8((x/40+y/40)%2*120) + uint8(shade>>(8*((x/300)%4)))/2
-			m.Set(x, y, color.RGBA{v, v / 2, uint8(rand.Uint32() % 32), 255})
-		}
+// picture is a good photo of a side of a card that is unlike every other one.
+func picture(step string) []byte {
+	d := checkstest.Document{Side: checkstest.Front, Seed: rand.Uint64()}
+	if step == cases.DocumentBack {
+		d.Side = checkstest.Back
 	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, nil); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
+	return checkstest.Evidence(d)
 }
 
 // command runs a command on the folder, with variables of the environment.

@@ -24,6 +24,7 @@ var commands = []struct {
 	{"account", "account create --email ADDRESS [--role ROLE]: make an account", account},
 	{"policy", "policy check FILE: explain a policy file or say what is wrong with it; policy show: print the default one", policy},
 	{"audit", "audit verify, audit checkpoint, audit key: check every history, sign their ends", audit},
+	{"keys", "keys new, keys rotate, keys reindex: change the operator's key, or the key of look-ups", keys},
 	{"migrate", "bring the stored data to this version's form", migrate},
 	{"check-config", "read the settings, say what is wrong with them, and stop", checkConfig},
 	{"health", "ask the running server whether it is alive", health},

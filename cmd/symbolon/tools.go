@@ -73,7 +73,7 @@ func openService(ctx context.Context, c config, std stdio) (*cases.Service, func
 	}
 	s, err := cases.New(ctx, cases.Config{Store: backend, History: backend, Accounts: backend, Keys: keys})
 	if err != nil {
-		return nil, nil, errors.Join(err, backend.Close())
+		return nil, nil, errors.Join(openWords(err), backend.Close())
 	}
 	return s, func() { _ = backend.Close() }, nil
 }

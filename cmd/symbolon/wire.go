@@ -105,11 +105,8 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
 	})
-	if errors.Is(err, cases.ErrWrongKey) {
-		return p, errors.New("the operator's key is not the one this data was written with; set SYMBOLON_KEY or --key-file to that key")
-	}
 	if err != nil {
-		return p, err
+		return p, openWords(err)
 	}
 
 	// Sessions, handoffs and the live view share one Redis, here or elsewhere.
@@ -175,6 +172,17 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Pages: pages(), Log: log,
 	})
 	return p, err
+}
+
+// openWords says what an operator does about a store that does not open.
+func openWords(err error) error {
+	switch {
+	case errors.Is(err, cases.ErrWrongKey):
+		return errors.New("the operator's key is not the one this data was written with; set SYMBOLON_KEY or --key-file to that key")
+	case errors.Is(err, cases.ErrReindexing):
+		return errors.New("the look-up values are half made anew; finish it with symbolon keys reindex")
+	}
+	return err
 }
 
 // handoffEnded frees what a phone held when its handoff left its last live state: uploads that still run
@@ -387,27 +395,9 @@ func pages() fs.FS { return web.Dist() }
 
 // operatorKeys reads the operator's key, or makes one for a data folder that is new.
 func operatorKeys(c config, log *slog.Logger) (*seal.Keyring, error) {
-	if c.Key != "" {
-		var keys []seal.Key
-		for s := range strings.SplitSeq(c.Key, ",") {
-			k, err := seal.ParseKey(s)
-			if err != nil {
-				return nil, fmt.Errorf("SYMBOLON_KEY is not an operator's key: %w", err)
-			}
-			keys = append(keys, k)
-		}
-		return seal.NewKeyring(keys[0], keys[1:]...), nil
-	}
-	b, err := os.ReadFile(c.KeyFile)
-	if err == nil {
-		k, err := seal.ParseKey(string(b))
-		if err != nil {
-			return nil, fmt.Errorf("%s does not hold an operator's key: %w", c.KeyFile, err)
-		}
-		return seal.NewKeyring(k), nil
-	}
+	ring, err := givenKeys(c)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the operator's key cannot be read: %w", err)
+		return ring, err
 	}
 	if _, err := os.Stat(casesFile(c)); err == nil || c.MongoURL != "" {
 		return nil, fmt.Errorf("the operator's key is missing: without it the data cannot be read; put it into %s or set SYMBOLON_KEY", c.KeyFile)
@@ -418,6 +408,28 @@ func operatorKeys(c config, log *slog.Logger) (*seal.Keyring, error) {
 	}
 	log.Info("operator_key_created", "file", c.KeyFile, "note", "keep a copy elsewhere: without it nobody can read the data")
 	return seal.NewKeyring(k), nil
+}
+
+// givenKeys reads the operator's key, during a rotation the older ones after it: from SYMBOLON_KEY, separated
+// by commas, or from the key file, one a line. fs.ErrNotExist when there is none.
+func givenKeys(c config) (*seal.Keyring, error) {
+	text, from := c.Key, "SYMBOLON_KEY is not an operator's key"
+	if text == "" {
+		b, err := os.ReadFile(c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("the operator's key cannot be read: %w", err)
+		}
+		text, from = strings.ReplaceAll(strings.TrimSpace(string(b)), "\n", ","), c.KeyFile+" does not hold an operator's key"
+	}
+	var keys []seal.Key
+	for s := range strings.SplitSeq(text, ",") {
+		k, err := seal.ParseKey(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", from, err)
+		}
+		keys = append(keys, k)
+	}
+	return seal.NewKeyring(keys[0], keys[1:]...), nil
 }
 
 // writeNew writes a file that must not exist yet, for its owner only, and waits until it is on the disk.
