@@ -318,9 +318,13 @@ func (p *person) pair(at int) {
 	p.match(at, at)
 }
 
-// picture is a photo of about a megabyte, different each time.
-func picture() []byte {
-	b := servertest.Photo(7)
+// picture is a photo of about a megabyte for a step, different each time.
+func picture(step string) []byte {
+	seed := uint8(1)
+	if step == "document_back" {
+		seed = 2
+	}
+	b := servertest.Photo(seed)
 	more := make([]byte, 1<<20)
 	_, _ = rand.Read(more)
 	return append(b, more...)
@@ -408,7 +412,7 @@ func (c *cluster) sealed(id string) []byte {
 // keep takes, sends and accepts a picture for a step.
 func (p *person) keep(step string, at ...int) take {
 	p.desk.t.Helper()
-	b := picture()
+	b := picture(step)
 	upload := p.begin(at[0], step, len(b))
 	p.send(upload, b, 300_000, at...)
 	return p.accept(at[0], step, upload, b)
@@ -427,6 +431,8 @@ func (p *person) has(at int, k take) {
 
 // slow is a PATCH whose sender pauses after its first bytes.
 type slow struct {
+	b    []byte
+	sent int
 	in   *io.PipeWriter
 	done chan struct{} // closed when it was answered or cut
 	a    *answer
@@ -438,7 +444,7 @@ type slow struct {
 func (p *person) sendSlowly(at int, upload string, b []byte, first int) *slow {
 	p.desk.t.Helper()
 	r, w := io.Pipe()
-	s := &slow{in: w, done: make(chan struct{})}
+	s := &slow{b: b, in: w, done: make(chan struct{})}
 	req := p.phone.request(at, "PATCH", upload, r, append(tus, "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream")...)
 	req.ContentLength = int64(len(b))
 	client := p.phone.direct
@@ -458,22 +464,78 @@ func (p *person) sendSlowly(at int, upload string, b []byte, first int) *slow {
 		s.a, s.err = &answer{what: "a slow PATCH", status: res.StatusCode, header: res.Header, body: body}, err
 	}()
 	p.desk.t.Cleanup(s.breakOff)
-	// In two writes: the first one is stored when the second one comes.
-	if _, err := w.Write(b[:first]); err != nil {
+	if err := s.more(first); err != nil {
 		p.desk.t.Fatal(err)
 	}
+	// What came is stored when something comes a moment later.
 	eventually(p.desk.t, 10*time.Second, "the first bytes", func() error {
-		a := p.phone.do(200, at, "GET", upload, nil)
-		if n, _ := get(a.doc(), "offset").(float64); n <= 0 {
-			first++
-			if _, err := w.Write(b[first-1 : first]); err != nil {
-				return err
-			}
-			return errors.New("nothing yet")
+		if n := p.stored(at, upload); n <= 0 {
+			return errors.Join(errors.New("nothing yet"), s.more(1))
 		}
 		return nil
 	})
 	return s
+}
+
+// more sends the next n bytes.
+func (s *slow) more(n int) error {
+	n = min(n, len(s.b)-s.sent)
+	_, err := s.in.Write(s.b[s.sent : s.sent+n])
+	s.sent += n
+	return err
+}
+
+// stored is how many bytes of an upload have arrived, without disturbing its sender.
+func (p *person) stored(at int, upload string) int {
+	p.desk.t.Helper()
+	n, _ := get(p.phone.do(200, at, "GET", upload, nil).doc(), "offset").(float64)
+	return int(n)
+}
+
+// trickle sends an upload slowly through the proxy, and goes on after every failure that a client's
+// ordinary retry covers. It returns how many there were.
+func (p *person) trickle(upload string, b []byte) (failures int) {
+	p.desk.t.Helper()
+	for end := time.Now().Add(40 * time.Second); ; failures++ {
+		if time.Now().After(end) {
+			p.desk.t.Fatal("the upload does not end")
+		}
+		from := p.offset(proxy, upload)
+		if from == len(b) {
+			return failures
+		}
+		req := p.phone.request(proxy, "PATCH", upload, &trickle{b: b[from:]},
+			append(tus, "Upload-Offset", fmt.Sprint(from), "Content-Type", "application/offset+octet-stream")...)
+		req.ContentLength = int64(len(b) - from)
+		res, err := p.phone.proxied.Do(req)
+		if err != nil {
+			continue
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		a := &answer{what: "a PATCH that trickles", status: res.StatusCode, header: res.Header, body: body}
+		if passing(a, nil) || a.status == 409 {
+			continue
+		}
+		a.want(p.desk.t, 204)
+		if n := p.offset(proxy, upload); n != len(b) {
+			p.desk.t.Fatalf("offset %d after the last of %d bytes was taken", n, len(b))
+		}
+		return failures
+	}
+}
+
+// trickle is a body that comes at about 2 MB/s.
+type trickle struct{ b []byte }
+
+func (r *trickle) Read(p []byte) (int, error) {
+	if len(r.b) == 0 {
+		return 0, io.EOF
+	}
+	<-time.After(10 * time.Millisecond)
+	n := copy(p[:min(len(p), 20_000)], r.b)
+	r.b = r.b[n:]
+	return n, nil
 }
 
 // breakOff ends the sender, as when the phone loses its network.

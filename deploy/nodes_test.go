@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"sync"
@@ -50,7 +49,7 @@ func (c *cluster) anyNodeServesAnyCall() {
 	desk.sees("the match", state("active"))
 	phone.sees("the match", state("active"))
 
-	b := picture()
+	b := picture("document_front")
 	front := p.begin(2, "document_front", len(b))
 	desk.sees("the upload", stepIs("document_front", "uploading"))
 	p.send(front, b, 300_000, 3, 1, 2)
@@ -94,11 +93,11 @@ func (c *cluster) endsReachOtherNodes() {
 	t := c.t
 	p := c.person("ends")
 	p.pair(1)
-	b := picture()
+	b := picture("document_front")
 
 	upload := p.begin(1, "document_front", len(b))
 	sending := p.sendSlowly(2, upload, b, 200_000)
-	before := int(get(p.phone.do(200, 1, "GET", upload, nil).doc(), "offset").(float64))
+	before := p.stored(1, upload)
 	at := p.offset(3, upload)
 	if took := sending.ended(t, 5*time.Second); took > 2*time.Second {
 		t.Errorf("the older PATCH went on for %v", took)
@@ -170,10 +169,10 @@ func (ps *people) arrange() {
 	ps.active.match(1, 2)
 	ps.uploading.match(3, 2)
 	ps.number = ps.claimed.number(3)
-	ps.photo = picture()
+	ps.photo = picture("document_back")
 	ps.upload = ps.uploading.begin(2, "document_back", len(ps.photo))
 	ps.sending = ps.uploading.sendSlowly(2, ps.upload, ps.photo, 300_000)
-	ps.sent = int(get(ps.uploading.phone.do(200, 2, "GET", ps.upload, nil).doc(), "offset").(float64))
+	ps.sent = ps.uploading.stored(2, ps.upload)
 	ps.sockets = nil
 	for _, p := range ps.all() {
 		ps.sockets = append(ps.sockets, p.watchDesk(2))
@@ -281,25 +280,31 @@ func (c *cluster) redisPauses(ps *people) {
 		}
 	}
 	// A take that is being sent goes on: its bytes need no session.
-	more := ps.photo[len(ps.photo)-200_000:]
-	wrote := make(chan error, 1)
-	go func() { _, err := ps.sending.in.Write(bytes.Repeat([]byte{0}, len(more))); wrote <- err }()
+	if err := ps.sending.more(300_000); err != nil {
+		t.Errorf("the sending broke: %v", err)
+	}
 	wg.Wait()
 	c.redis.signal(syscall.SIGCONT)
 	t.Logf("while Redis stood still: %v", seen)
-	if err := <-wrote; err != nil {
-		t.Errorf("the sending broke: %v", err)
-	}
 	for _, s := range ps.sockets {
 		if !s.isOpen() {
 			t.Errorf("a socket ended with %d", s.code)
 		}
 	}
 	ps.same(1)
-	// Those zeros are not the photo's bytes: it is sent again, from its beginning.
-	ps.uploading.phone.do(204, 3, "DELETE", ps.upload, nil, tus...)
-	ps.sending.ended(t, 5*time.Second)
-	ps.upload, ps.sent = ps.uploading.begin(3, "document_back", len(ps.photo)), 0
+	if n := ps.uploading.stored(3, ps.upload); n <= ps.sent {
+		t.Errorf("nothing was stored meanwhile: %d", n)
+	}
+	if err := ps.sending.more(len(ps.photo)); err != nil {
+		t.Errorf("the sending broke: %v", err)
+	}
+	_ = ps.sending.in.Close()
+	ps.sending.ended(t, 10*time.Second)
+	if ps.sending.err != nil {
+		t.Fatal(ps.sending.err)
+	}
+	ps.sending.a.want(t, 204)
+	ps.sent = len(ps.photo)
 	ps.finish(1, 2, 3)
 }
 
@@ -363,7 +368,8 @@ func (c *cluster) rollingRestart() {
 	}
 	wg.Go(func() { follow(func() *socket { return p.watchDesk(proxy) }) })
 	wg.Go(func() { follow(func() *socket { return p.watchPhone(proxy) }) })
-	rounds := 0
+	rounds, failures := 0, 0
+	going := make(chan struct{}, 1)
 	wg.Go(func() {
 		for ; ; rounds++ {
 			select {
@@ -371,10 +377,22 @@ func (c *cluster) rollingRestart() {
 				return
 			default:
 			}
-			p.has(proxy, p.keep("document_front", proxy))
+			b := picture("document_front")
+			upload := p.begin(proxy, "document_front", len(b))
+			select {
+			case going <- struct{}{}:
+			default:
+			}
+			failures += p.trickle(upload, b)
+			p.has(proxy, p.accept(proxy, "document_front", upload, b))
 		}
 	})
 	for i := 1; i <= 3; i++ {
+		b := picture("document_back")
+		upload := p.begin(i, "document_back", len(b))
+		sending := p.sendSlowly(i, upload, b, 300_000)
+		before := p.stored(proxy, upload)
+		<-going // another upload has just begun, somewhere
 		took, err := c.nodes[i].stop()
 		t.Logf("node %d ended in %v", i, took)
 		if err != nil {
@@ -383,12 +401,21 @@ func (c *cluster) rollingRestart() {
 		if took > 5*time.Second {
 			t.Errorf("node %d took %v to end", i, took)
 		}
+		sending.ended(t, 5*time.Second)
+		if sending.err == nil {
+			sending.a.want(t, 503, "shutting_down")
+		}
+		if n := p.offset(proxy, upload); n < before || n < 300_000 {
+			t.Errorf("offset %d after %d was stored and 300000 sent", n, before)
+		}
+		p.send(upload, b, 400_000, proxy)
+		p.has(proxy, p.accept(proxy, "document_back", upload, b))
 		c.startNode(i)
 		c.waitReady(i)
 	}
 	close(stop)
 	wg.Wait()
-	t.Logf("takes sent: %d; sockets closed by code: %v", rounds, codes)
+	t.Logf("takes sent: %d, with %d interruptions; sockets closed by code: %v", rounds, failures, codes)
 	for code := range codes {
 		if code != 1001 {
 			t.Errorf("sockets ended with %d", code)
@@ -397,6 +424,5 @@ func (c *cluster) rollingRestart() {
 	if len(codes) == 0 || rounds == 0 {
 		t.Error("nothing happened while the nodes went and came")
 	}
-	p.keep("document_back", proxy)
 	p.phone.do(200, proxy, "POST", "/v1/capture/submit", nil)
 }
