@@ -47,6 +47,7 @@ func main() {
 	only := flag.String("only", "fan,idle,churn,uploads", "which parts, separated by commas")
 	program := flag.String("symbolon", "../bin/symbolon", "the server's program")
 	profiles := flag.String("profile", "", "a folder for processor profiles of the parts that run as processes of their own")
+	flag.IntVar(&rounds, "rounds", 0, "rounds of the fan-out; 0 for the usual number")
 	flag.Parse()
 	_ = os.Setenv(profileFolder, *profiles)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -89,9 +90,12 @@ func bench(ctx context.Context, program string, only []string, quick bool) error
 		run  func() error
 	}{
 		{"fan", func() error {
-			plan := fanPlan{sessions: 1000, rates: []int{1000, 4000}, rounds: 5, each: 3 * time.Second}
+			plan := fanPlan{sessions: 1000, rates: []int{1000, 4000, 12000}, rounds: 5, each: 3 * time.Second}
 			if quick {
 				plan = fanPlan{sessions: 500, rates: []int{1000}, rounds: 2, each: 2 * time.Second}
+			}
+			if rounds > 0 {
+				plan.rounds = rounds
 			}
 			if err := mapFanStore(dir, plan.sessions); err != nil {
 				return err
@@ -111,7 +115,7 @@ func bench(ctx context.Context, program string, only []string, quick bool) error
 	return nil
 }
 
-var missed int
+var missed, rounds int
 
 // verdict prints a ratio and whether it keeps its goal.
 func verdict(what string, ratio, goal float64) {

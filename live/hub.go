@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 
 const (
 	maxUnpublished = 10_000 // cases that may wait for a failing bus; beyond it, all are announced at once
-	publishers     = 2      // trips at once: what comes while one is under way does not wait for its end
 	maxRelays      = 1024   // fleeting messages that may wait for the bus
 	maxSteps       = 32     // a case has fewer
 	busTimeout     = 3 * time.Second
@@ -40,7 +40,7 @@ type Hub struct {
 	rooms       map[string]*room
 	unpublished map[string]*flight // by case; not under way yet
 	flying      map[string]*flight // the latest under way of each case
-	flowing     int                // publishers that run and whose last trip succeeded
+	flowing     bool               // changes are published, and the last trip succeeded
 	all         bool               // too many were unpublished: other nodes shall read everything again
 	closed      bool
 	stats       Stats
@@ -98,9 +98,7 @@ func New(cfg Config) (*Hub, error) {
 func (h *Hub) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	for range publishers {
-		wg.Go(func() { h.publish(ctx) })
-	}
+	wg.Go(func() { h.publish(ctx) })
 	wg.Go(func() { h.sendRelays(ctx) })
 	err := h.cfg.Bus.Run(ctx, h.changedElsewhere, h.relayedHere, h.readAllAgain)
 	cancel()
@@ -152,7 +150,7 @@ func (h *Hub) underWay(ctx context.Context, caseID string) (n, floor int64) {
 	if f == nil {
 		f = h.flying[caseID]
 	}
-	if f != nil && !f.again && h.flowing > 0 {
+	if f != nil && !f.again && h.flowing {
 		if f.landed == nil {
 			f.landed = make(chan struct{})
 		}
@@ -616,14 +614,12 @@ func (h *Hub) relayedHere(payload []byte) {
 
 // publish tells the bus of changes until ctx ends.
 func (h *Hub) publish(ctx context.Context) {
-	h.flow(1)
+	h.flow(true)
 	wake, retry, wait := h.wake, (<-chan time.Time)(nil), retryFirst
 	for {
 		select {
 		case <-ctx.Done():
-			if retry == nil {
-				h.flow(-1)
-			}
+			h.flow(false)
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), busTimeout)
 			h.publishAll(last)
 			cancel()
@@ -633,12 +629,10 @@ func (h *Hub) publish(ctx context.Context) {
 		}
 		switch ok := h.publishAll(ctx); {
 		case ok && retry != nil:
-			h.flow(1)
+			h.flow(true)
 			wake, retry, wait = h.wake, nil, retryFirst
 		case !ok:
-			if retry == nil {
-				h.flow(-1)
-			}
+			h.flow(false)
 			// What is new waits with the rest.
 			wake, retry = nil, time.After(wait)
 			wait = min(2*wait, retryMost)
@@ -646,22 +640,21 @@ func (h *Hub) publish(ctx context.Context) {
 	}
 }
 
-func (h *Hub) flow(by int) {
+func (h *Hub) flow(flowing bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.flowing += by
+	h.flowing = flowing
 }
 
 // publishAll publishes what waits; false when the bus failed and the rest still waits.
 func (h *Hub) publishAll(ctx context.Context) bool {
 	var b batch
 	for {
-		all, more := h.board(&b)
+		// Listeners and whoever makes changes now go first: then one trip serves for more.
+		runtime.Gosched()
+		all := h.board(&b)
 		if !all && len(b.changes) == 0 {
 			return true
-		}
-		if more {
-			signal(h.wake) // for another publisher
 		}
 		limited, cancel := context.WithTimeout(ctx, busTimeout)
 		var numbers []Given
@@ -686,18 +679,18 @@ type batch struct {
 }
 
 // board puts what waits into b: all of it where it became too much, else as much as one trip
-// takes. more says that something is left.
-func (h *Hub) board(b *batch) (all, more bool) {
+// takes.
+func (h *Hub) board(b *batch) (all bool) {
 	b.changes, b.flights = b.changes[:0], b.flights[:0]
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all {
 		h.all = false
-		return true, len(h.unpublished) > 0
+		return true
 	}
 	for id, f := range h.unpublished {
 		if len(b.changes) == MaxBatch {
-			return false, true
+			break
 		}
 		delete(h.unpublished, id)
 		h.flying[id] = f
@@ -707,7 +700,7 @@ func (h *Hub) board(b *batch) (all, more bool) {
 		}
 		b.changes, b.flights = append(b.changes, c), append(b.flights, f)
 	}
-	return false, false
+	return false
 }
 
 // arrive takes the bus's answer to b.

@@ -64,8 +64,8 @@ const MaxBatch = 16
 
 // Change is a change to publish.
 type Change struct {
-	CaseID string
-	Floor  int64 // the newest number this node knows
+	CaseID string // without a space in it
+	Floor  int64  // the newest number this node knows
 }
 
 // Given is the number that a change was given.
