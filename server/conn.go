@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 type conn struct {
 	net.Conn
 	server *Server
+	from   netip.Prefix // the network that it is counted for, invalid where it is not
 
 	// linger is set when the connection is closed while bytes of the client may still be on
 	// their way: closing at once would reset it and destroy the answer before it is read.

@@ -83,16 +83,18 @@ func (s *Server) client(c *fiber.Ctx) netip.Addr {
 // network is the part of the client's address that one household or company shares:
 // /32 of IPv4, /56 of IPv6. Limits count by it.
 func (s *Server) network(c *fiber.Ctx) string {
-	addr := s.client(c)
-	bits := 32
-	if addr.Is6() {
-		bits = 56
-	}
-	p, err := addr.Prefix(bits)
+	p, err := networkOf(s.client(c))
 	if err != nil {
 		return "unknown"
 	}
 	return p.String()
+}
+
+func networkOf(addr netip.Addr) (netip.Prefix, error) {
+	if addr.Is6() {
+		return addr.Prefix(56)
+	}
+	return addr.Prefix(32)
 }
 
 // secure reports whether the client speaks TLS: to us, to a trusted proxy that says so, or

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -46,6 +47,10 @@ var defaultTiming = timing{
 // maxConns is how many connections are open at once; further ones wait to be accepted.
 const maxConns = 16384
 
+// connsPerNetwork is how many of them one network may hold, so that none can hold all of them. A further
+// one is closed at once. Trusted proxies and this machine itself, which may be one, are not counted.
+const connsPerNetwork = 1024
+
 // transport is the door's listeners, connections and running uploads.
 type transport struct {
 	// stop is closed when Shutdown begins.
@@ -59,6 +64,7 @@ type transport struct {
 	stopping  bool
 	listeners map[net.Listener]bool
 	conns     map[*conn]bool
+	byNetwork map[netip.Prefix]int // counted ones of conns
 	bodies    map[*bodyReader]bool
 	empty     chan struct{} // closed when stopping and conns is empty
 }
@@ -93,6 +99,7 @@ func (s *Server) equip() {
 		slots:     make(chan struct{}, maxConns),
 		listeners: map[net.Listener]bool{},
 		conns:     map[*conn]bool{},
+		byNetwork: map[netip.Prefix]int{},
 		bodies:    map[*bodyReader]bool{},
 		empty:     make(chan struct{}),
 	}
@@ -188,7 +195,7 @@ func (t *transport) stopped() bool {
 	}
 }
 
-// admit takes note of a connection; false when the door is closing.
+// admit takes note of a connection; false when the door is closing, or its network holds too many.
 func (s *Server) admit(raw net.Conn, secure bool) (net.Conn, bool) {
 	if _, ok := raw.(*tls.Conn); ok != secure {
 		return nil, false
@@ -200,6 +207,13 @@ func (s *Server) admit(raw net.Conn, secure bool) (net.Conn, bool) {
 	if t.stopping {
 		return nil, false
 	}
+	if from, ok := s.counted(raw.RemoteAddr()); ok {
+		if t.byNetwork[from] >= connsPerNetwork {
+			return nil, false
+		}
+		t.byNetwork[from]++
+		c.from = from
+	}
 	t.conns[c] = true
 	t.serving.Add(1)
 	if secure {
@@ -208,12 +222,31 @@ func (s *Server) admit(raw net.Conn, secure bool) (net.Conn, bool) {
 	return c, true
 }
 
+// counted returns the network of a peer whose connections are counted.
+func (s *Server) counted(peer net.Addr) (netip.Prefix, bool) {
+	ap, err := netip.ParseAddrPort(peer.String())
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	addr := ap.Addr().Unmap().WithZone("")
+	if addr.IsLoopback() || s.trusted(addr) {
+		return netip.Prefix{}, false
+	}
+	from, err := networkOf(addr)
+	return from, err == nil
+}
+
 // forget is called by a connection that is closed.
 func (s *Server) forget(c *conn) {
 	t := &s.transport
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.conns, c)
+	if c.from.IsValid() {
+		if t.byNetwork[c.from]--; t.byNetwork[c.from] == 0 {
+			delete(t.byNetwork, c.from)
+		}
+	}
 	<-t.slots
 	if t.stopping && len(t.conns) == 0 {
 		close(t.empty)
