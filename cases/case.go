@@ -9,7 +9,11 @@
 // The package knows no HTTP, no Redis and no files. Bytes of evidence are package media's.
 package cases
 
-import "time"
+import (
+	"time"
+
+	"github.com/symbolon/symbolon/checks"
+)
 
 // Kind says who is verified.
 type Kind string
@@ -59,6 +63,17 @@ type Level struct {
 	Reasons     []Reason   `json:"reasons,omitempty" bson:"reasons,omitempty"`
 	SubmittedAt time.Time  `json:"submitted_at,omitzero" bson:"submitted_at,omitempty"`
 	DecidedAt   time.Time  `json:"decided_at,omitzero" bson:"decided_at,omitempty"`
+	Checks      []Check    `json:"checks,omitempty" bson:"checks,omitempty"` // of the evidence, since it was submitted
+}
+
+// Check is what one check of a step found: for who decides, not for the applicant. It holds nothing
+// personal; what was read is a Reading.
+type Check struct {
+	Step     string             `json:"step" bson:"step"`
+	Check    string             `json:"check" bson:"check"`
+	Verdict  checks.Verdict     `json:"verdict" bson:"verdict"`
+	Code     string             `json:"code,omitempty" bson:"code,omitempty"` // of a failure, from the catalogue of reasons
+	Measures map[string]float64 `json:"measures,omitempty" bson:"measures,omitempty"`
 }
 
 // Told returns the reasons that the applicant may read: those of a level that was sent back or

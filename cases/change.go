@@ -147,13 +147,13 @@ func (c *change) move(level int, a action, reasons ...Reason) error {
 	l.State = to
 	switch to {
 	case Submitted:
-		l.SubmittedAt, l.DecidedAt, l.Reasons = c.at, time.Time{}, nil
+		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks = c.at, time.Time{}, nil, nil
 	case InReview:
 		l.Reasons = reasons
 	case Approved, Rejected, Resubmit:
 		l.DecidedAt, l.Reasons = c.at, reasons
 	case Open, Locked:
-		l.SubmittedAt, l.DecidedAt, l.Reasons = time.Time{}, time.Time{}, nil
+		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks = time.Time{}, time.Time{}, nil, nil
 	}
 	e := Entry{Event: "level_" + string(to), Level: level}
 	if c.by.Kind == BySystem {
@@ -192,6 +192,9 @@ func (c *change) dropTakes(step *Step, drop func(Take) bool) {
 			return false
 		}
 		gone = append(gone, t.UploadID)
+		if t.State == TakeAccepted {
+			c.Readings = slices.DeleteFunc(c.Readings, func(r SealedReading) bool { return r.Step == step.ID })
+		}
 		return true
 	})
 	if len(gone) > 0 {

@@ -33,6 +33,9 @@ type Document struct {
 	DocumentType  string `json:"document_type,omitempty" bson:"document_type,omitempty"`
 	DocumentIndex []byte `json:"document_index,omitempty" bson:"document_index,omitempty"`
 
+	// Readings are what was read on the photos that the case keeps.
+	Readings []SealedReading `json:"readings,omitempty" bson:"readings,omitempty"`
+
 	// ReportedAt marks a case whose applicant answered "It's not me".
 	ReportedAt time.Time `json:"reported_at,omitzero" bson:"reported_at,omitempty"`
 

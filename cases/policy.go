@@ -26,6 +26,7 @@ type Policy struct {
 	MinimumAge int                 `yaml:"minimum_age"` // whole years
 	Documents  []DocumentRule      `yaml:"documents"`
 	Approve    Approve             `yaml:"approve"`
+	Checks     DocumentChecks      `yaml:"document_checks"`
 	Channels   map[string][]string `yaml:"channels"`
 	Attempts   int                 `yaml:"attempts"`
 
@@ -42,6 +43,13 @@ type DocumentRule struct {
 type Approve struct {
 	Level1 string `yaml:"level_1"`
 	Level2 string `yaml:"level_2"`
+}
+
+// DocumentChecks says what follows from the checks of photos.
+type DocumentChecks struct {
+	// SendBack are the reasons for which rules send a photo back; with another a person looks. All of them
+	// where it is left out.
+	SendBack []string `yaml:"send_back"`
 }
 
 // DefaultPolicy returns the policy that is used where no other is given.
@@ -117,6 +125,14 @@ func (p *Policy) check() error {
 			say("approve.%s: %q is not known; write rules or person", level, how)
 		}
 	}
+	if p.Checks.SendBack == nil {
+		p.Checks.SendBack = slices.Clone(photoReasons)
+	}
+	for _, code := range p.Checks.SendBack {
+		if !slices.Contains(photoReasons, code) {
+			say("document_checks.send_back: %q is nothing that is found on photos; write some of %s", code, strings.Join(photoReasons, ", "))
+		}
+	}
 	for kind, channels := range p.Channels {
 		if kind != "photo" {
 			say("channels: %q is no kind of step; write photo", kind)
@@ -172,6 +188,12 @@ func (p Policy) Explain(w io.Writer) error {
 	fmt.Fprintf(&b, "\nNobody under %d.\nLevel 1 %s.\nLevel 2 %s.\n", p.MinimumAge, how[p.Approve.Level1], how[p.Approve.Level2])
 	fmt.Fprintf(&b, "Photos are taken from: %s.\n", strings.Join(p.Channels["photo"], ", "))
 	fmt.Fprintf(&b, "A step that was sent back %d times goes to a person.\n", p.Attempts)
+	if back := p.Checks.SendBack; len(back) > 0 {
+		fmt.Fprintf(&b, "Photos are sent back at once for: %s.\n", strings.Join(back, ", "))
+	} else {
+		b.WriteString("No photo is sent back by the rules.\n")
+	}
+	b.WriteString("Whatever else the checks of a document find or cannot tell goes to a person.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -32,6 +32,8 @@ type Config struct {
 	Changed func(ctx context.Context, caseID string)
 	// Evidence opens the stored bytes of a take for the checks.
 	Evidence func(ctx context.Context, uploadID string) (Evidence, error)
+	// Reader reads documents; where nil, what stands on photos is left to a person.
+	Reader Reader
 	// Destroy destroys the bytes of a take that left its case; unknown is no error.
 	Destroy func(ctx context.Context, uploadID string) error
 

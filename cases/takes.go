@@ -267,7 +267,7 @@ func (s *Service) decodes(ctx context.Context, id, step, uploadID string) error 
 	if t.State == TakeAccepted {
 		return nil
 	}
-	_, err = s.decodePhoto(ctx, uploadID)
+	err = s.decodePhoto(ctx, uploadID, func(checks.Photo) {})
 	switch {
 	case errors.Is(err, checks.ErrPhotoTooSmall):
 		return ErrPhotoUnreadable.With("reason", "too_small")
@@ -279,20 +279,26 @@ func (s *Service) decodes(ctx context.Context, id, step, uploadID string) error 
 	return err
 }
 
-// decodePhoto decodes the stored bytes of a take, a bounded number at once.
-func (s *Service) decodePhoto(ctx context.Context, uploadID string) (checks.Photo, error) {
+// decodePhoto decodes the stored bytes of a take for use, a bounded number at once: the photo is not to be
+// held when use returns.
+func (s *Service) decodePhoto(ctx context.Context, uploadID string, use func(checks.Photo)) error {
 	select {
 	case s.photos <- struct{}{}:
 		defer func() { <-s.photos }()
 	case <-ctx.Done():
-		return checks.Photo{}, ErrBusy.After(time.Second)
+		return ErrBusy.After(time.Second)
 	}
 	e, err := s.cfg.Evidence(ctx, uploadID)
 	if err != nil {
-		return checks.Photo{}, fmt.Errorf("open evidence: %w", err)
+		return fmt.Errorf("open evidence: %w", err)
 	}
 	defer e.Close()
-	return checks.DecodePhoto(e, e.Size())
+	p, err := checks.DecodePhoto(e, e.Size())
+	if err != nil {
+		return err
+	}
+	use(p)
+	return nil
 }
 
 // RaiseEpoch raises handoff_epoch and writes why into the history.

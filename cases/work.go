@@ -1,7 +1,6 @@
 package cases
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,34 +186,6 @@ func (s *Service) passed(level int) func(*change) error {
 	return func(c *change) error { return s.decide(c, level, a) }
 }
 
-// checkPhotos checks that every photo of a level decodes and that no two steps hold the same file. What
-// is on them a person decides.
-func (s *Service) checkPhotos(ctx context.Context, c Case, level int) (func(*change) error, error) {
-	var reasons []Reason
-	var seen [][]byte
-	for _, st := range c.Steps {
-		if st.Level != level {
-			continue
-		}
-		for _, t := range st.Takes {
-			if t.State != TakeAccepted {
-				continue
-			}
-			if _, err := s.decodePhoto(ctx, t.UploadID); err != nil {
-				return nil, fmt.Errorf("decode %s: %w", st.ID, err)
-			}
-			if slices.ContainsFunc(seen, func(d []byte) bool { return bytes.Equal(d, t.SHA256) }) {
-				reasons = append(reasons, Reason{Code: "document.wrong_side", Step: st.ID})
-			}
-			seen = append(seen, t.SHA256)
-		}
-	}
-	if reasons != nil {
-		return func(c *change) error { return s.decide(c, level, again, reasons...) }, nil
-	}
-	return s.passed(level), nil
-}
-
 // decide ends the checks of a level. It does nothing when the level is not being checked any more
 // (it was reopened meanwhile). A step that was sent back as often as the policy allows is left to a person.
 func (s *Service) decide(c *change, level int, a action, reasons ...Reason) error {
@@ -223,8 +194,10 @@ func (s *Service) decide(c *change, level int, a action, reasons ...Reason) erro
 		return nil
 	}
 	if a == again {
+		counted := map[string]bool{} // a step with two reasons is sent back once
 		for _, r := range reasons {
-			if st := c.step(r.Step); st != nil {
+			if st := c.step(r.Step); st != nil && !counted[r.Step] {
+				counted[r.Step] = true
 				if st.Attempts++; st.Attempts > s.cfg.Policy.Attempts {
 					a = review
 				}

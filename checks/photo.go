@@ -29,10 +29,11 @@ var (
 type Photo struct {
 	Format        string // "jpeg" or "png"
 	Width, Height int    // pixels
+	Image         image.Image
 }
 
 // DecodePhoto decodes the whole photo, so that one that breaks off or lies about itself is
-// found, and returns its size. The memory it needs is bounded by maxPixels.
+// found. The memory it needs is bounded by maxPixels; Examine makes do with less, so let go of Image soon.
 func DecodePhoto(r io.ReaderAt, size int64) (Photo, error) {
 	cfg, format, err := image.DecodeConfig(io.NewSectionReader(r, 0, size))
 	if err != nil {
@@ -47,7 +48,7 @@ func DecodePhoto(r io.ReaderAt, size int64) (Photo, error) {
 	case min(cfg.Width, cfg.Height) < minShort:
 		return p, ErrPhotoTooSmall
 	}
-	if _, _, err := image.Decode(io.NewSectionReader(r, 0, size)); err != nil {
+	if p.Image, _, err = image.Decode(io.NewSectionReader(r, 0, size)); err != nil {
 		return p, fmt.Errorf("%w: pixels: %v", ErrPhotoUnreadable, err)
 	}
 	return p, nil

@@ -396,7 +396,12 @@ func filled[T any]() T {
 		case reflect.Slice:
 			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		case reflect.Map:
-			v.Set(reflect.ValueOf(map[string]string{"key": "value", "other": ""}))
+			switch v.Interface().(type) {
+			case map[string]float64:
+				v.Set(reflect.ValueOf(map[string]float64{"key": 0.125, "whole": 3, "none": 0}))
+			default:
+				v.Set(reflect.ValueOf(map[string]string{"key": "value", "other": ""}))
+			}
 		}
 	})
 	return v

@@ -5,13 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"image"
-	"image/jpeg"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/symbolon/symbolon/checks/checkstest"
 )
 
 // Client calls a server. The zero credentials are a program's: neither header nor cookie.
@@ -275,17 +276,14 @@ func (c *Client) Phone() (phone *Client, handoffID string) {
 	return phone, offer.String("id")
 }
 
-// Photo is a JPEG that a step takes: a plain picture, different for each seed.
+// Photo is a good photo of a card that is drawn differently for each seed: its front for odd ones, its back
+// for even ones.
 func Photo(seed uint8) []byte {
-	m := image.NewGray(image.Rect(0, 0, 900, 600))
-	for i := range m.Pix {
-		m.Pix[i] = uint8(i/97) ^ seed
+	side := checkstest.Front
+	if seed%2 == 0 {
+		side = checkstest.Back
 	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, nil); err != nil {
-		panic(err) // into a Buffer, of a picture in memory
-	}
-	return b.Bytes()
+	return slices.Clone(checkstest.Evidence(checkstest.Document{Side: side, Seed: uint64(seed)}))
 }
 
 // Send uploads bytes as a take of a step, whole, and returns the upload's id.
