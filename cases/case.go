@@ -166,10 +166,26 @@ type DocumentFacts struct {
 	Type      string `json:"type"` // "cn_resident_id", …
 	Number    string `json:"number"`
 	IssuedOn  string `json:"issued_on,omitempty"`
-	ExpiresOn string `json:"expires_on"` // YYYY-MM-DD or "long_term"
+	ExpiresOn string `json:"expires_on,omitempty"` // YYYY-MM-DD or "long_term"; of others it may be left out
 }
 
-// ActingFor says who the account is for.
+// Whom an account is for.
+const (
+	ForSelf  = "self"
+	ForOther = "other"
+)
+
+// ActingFor says who an account is for. Without a Controller the applicant directs it.
 type ActingFor struct {
-	Who string `json:"who"` // "self"
+	Who         string    `json:"who"`
+	Beneficiary *Somebody `json:"beneficiary,omitempty"` // with ForOther
+	Controller  *Somebody `json:"controller,omitempty"`  // with ForOther
+}
+
+// Somebody is another person than the applicant: a name, and what else is known.
+type Somebody struct {
+	Name        string         `json:"name"`
+	Nationality string         `json:"nationality,omitempty"` // needed for a document
+	BirthDate   string         `json:"birth_date,omitempty"`
+	Document    *DocumentFacts `json:"document,omitempty"`
 }

@@ -80,28 +80,20 @@ func residencePermit(regions ...string) func(string, time.Time) (string, *checks
 
 func knownDocuments() []string { return slices.Sorted(maps.Keys(documentTypes)) }
 
-// number checks the document's number, and against what it says of its holder the other fields.
-func (v *validation) number(f *Identity, d *documentType) {
-	normal, says, err := d.read(f.Document.Number, v.today)
+// number checks and normalises a document's number, and returns what it says of its holder, if it does.
+func (v *validation) number(field string, d *DocumentFacts, kind *documentType) *checks.ResidentID {
+	normal, says, err := kind.read(d.Number, v.today)
 	switch {
 	case errors.Is(err, checks.ErrNumberForm):
-		v.bad("document.number", "document_number_form", "This has not the form of such a document's number.")
-		return
+		v.bad(field, "document_number_form", "This has not the form of such a document's number.")
+		return nil
 	case errors.Is(err, checks.ErrNumberCheck):
-		v.bad("document.number", "document_number_check", "One of the characters is not right. Compare them with the card.")
-		return
+		v.bad(field, "document_number_check", "One of the characters is not right. Compare them with the card.")
+		return nil
 	case err != nil:
-		v.bad("document.number", "document_number_date", "The birth date in this number is impossible.")
-		return
+		v.bad(field, "document_number_date", "The birth date in this number is impossible.")
+		return nil
 	}
-	f.Document.Number = normal
-	if says == nil {
-		return
-	}
-	if f.BirthDate != says.Birth.Format(time.DateOnly) {
-		v.bad("birth_date", "birth_date_mismatch", "The number of the card says another birth date.")
-	}
-	if f.Sex != "" && f.Sex != string(says.Sex) {
-		v.bad("sex", "sex_mismatch", "The number of the card says otherwise.")
-	}
+	d.Number = normal
+	return says
 }

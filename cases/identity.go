@@ -63,32 +63,28 @@ func (s *Service) documentIndex(d DocumentFacts) []byte {
 // validate checks the facts of Level 1 at a time and returns them normalised, or every bad field.
 func (p Policy) validate(f Identity, at time.Time) (Identity, []fault.Field) {
 	v := &validation{today: checks.Day(at, p.zone), policy: p}
-	f.Nationality = strings.ToUpper(strings.TrimSpace(f.Nationality))
-	if !isNationality(f.Nationality) {
-		v.bad("nationality", "nationality_unknown", "This is not a country's three-letter code.")
+	f.ActingFor = v.actingFor("acting_for", f.ActingFor)
+	f.Nationality = v.nationality("nationality", f.Nationality)
+	says := v.document("document", &f.Document, f.Nationality)
+	if f.Document.ExpiresOn == "" {
+		v.bad("document.expires_on", "required", "This is needed.")
 	}
-	v.document(&f)
 	f.Name = v.text("name", f.Name, 1, 100, isNameRune)
 	if f.LatinName != "" {
 		f.LatinName = v.text("latin_name", f.LatinName, 1, 100, func(r rune) bool { return isNameRune(r) && (r < 0x250 || !unicode.IsLetter(r)) })
 	}
+	if birth, ok := v.birth("birth_date", f.BirthDate, says); ok && checks.AgeOn(birth, v.today) < p.MinimumAge {
+		v.bad("birth_date", "age_under_minimum", fmt.Sprintf("You must be at least %d years old.", p.MinimumAge))
+	}
+	switch {
+	case f.Sex != "" && f.Sex != string(checks.Male) && f.Sex != string(checks.Female):
+		v.bad("sex", "sex_unknown", "This is male, female or left out.")
+	case f.Sex != "" && says != nil && f.Sex != string(says.Sex):
+		v.bad("sex", "sex_mismatch", "The number of the card says otherwise.")
+	}
 	f.Address = v.text("address", f.Address, 5, 300, isTextRune)
 	if f.Occupation != "" {
 		f.Occupation = v.text("occupation", f.Occupation, 1, 100, isTextRune)
-	}
-	if birth, ok := v.date("birth_date", f.BirthDate); ok {
-		switch {
-		case !checks.PlausibleBirth(birth, v.today):
-			v.bad("birth_date", "birth_date_impossible", "Nobody alive was born on this day.")
-		case checks.AgeOn(birth, v.today) < p.MinimumAge:
-			v.bad("birth_date", "age_under_minimum", fmt.Sprintf("You must be at least %d years old.", p.MinimumAge))
-		}
-	}
-	if f.Sex != "" && f.Sex != string(checks.Male) && f.Sex != string(checks.Female) {
-		v.bad("sex", "sex_unknown", "This is male, female or left out.")
-	}
-	if f.ActingFor.Who != "self" {
-		v.bad("acting_for.who", "acting_for_unsupported", "The account must be for yourself.")
 	}
 	return f, v.fields
 }
@@ -105,35 +101,112 @@ func (v *validation) bad(field, code, detail string) {
 	}
 }
 
-// document checks the certificate.
-func (v *validation) document(f *Identity) {
-	d := &f.Document
+// actingFor checks who an account is for. at is its name among the fields.
+func (v *validation) actingFor(at string, f ActingFor) ActingFor {
+	switch f.Who {
+	case ForSelf:
+		if f.Beneficiary != nil || f.Controller != nil {
+			v.bad(at+".who", "acting_for_contradiction", "Somebody else is named.")
+		}
+	case ForOther:
+		if f.Beneficiary == nil {
+			v.bad(at+".beneficiary", "required", "This is needed.")
+		}
+		f.Beneficiary = v.somebody(at+".beneficiary", f.Beneficiary)
+		f.Controller = v.somebody(at+".controller", f.Controller)
+	default:
+		v.bad(at+".who", "acting_for_unknown", "This is self or other.")
+	}
+	return f
+}
+
+// somebody checks what is said of another person than the applicant; nil where nothing is.
+func (v *validation) somebody(at string, p *Somebody) *Somebody {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	out.Name = v.text(at+".name", p.Name, 1, 100, isNameRune)
+	if out.Nationality != "" {
+		out.Nationality = v.nationality(at+".nationality", p.Nationality)
+	}
+	var says *checks.ResidentID
+	if p.Document != nil {
+		if out.Nationality == "" {
+			v.bad(at+".nationality", "required", "This is needed.")
+		}
+		d := *p.Document
+		says = v.document(at+".document", &d, out.Nationality)
+		out.Document = &d
+	}
+	if out.BirthDate != "" {
+		v.birth(at+".birth_date", out.BirthDate, says)
+	}
+	return &out
+}
+
+func (v *validation) nationality(field, s string) string {
+	s = strings.ToUpper(strings.TrimSpace(s))
+	if !isNationality(s) {
+		v.bad(field, "nationality_unknown", "This is not a country's three-letter code.")
+	}
+	return s
+}
+
+// document checks a certificate, normalises its number and returns what that says of its holder, if
+// it does.
+func (v *validation) document(at string, d *DocumentFacts, nationality string) *checks.ResidentID {
 	kind := documentTypes[d.Type]
-	if kind == nil || !slices.Contains(v.policy.DocumentTypes(f.Nationality), d.Type) {
-		v.bad("document.type", "document.type_not_allowed_for_nationality", "This document cannot be used with this nationality.")
+	if kind == nil || !slices.Contains(v.policy.DocumentTypes(nationality), d.Type) {
+		v.bad(at+".type", "document.type_not_allowed_for_nationality", "This document cannot be used with this nationality.")
 	}
-	if kind != nil {
-		v.number(f, kind)
+	if kind == nil {
+		return nil
 	}
+	says := v.number(at+".number", d, kind)
+	v.validity(at, *d, kind)
+	return says
+}
+
+// validity checks from when until when a certificate holds.
+func (v *validation) validity(at string, d DocumentFacts, kind *documentType) {
 	var issued time.Time
 	if d.IssuedOn != "" {
-		if day, ok := v.date("document.issued_on", d.IssuedOn); ok {
+		if day, ok := v.date(at+".issued_on", d.IssuedOn); ok {
 			if issued = day; issued.After(v.today) {
-				v.bad("document.issued_on", "date_in_future", "This day has not come yet.")
+				v.bad(at+".issued_on", "date_in_future", "This day has not come yet.")
 			}
 		}
 	}
-	if d.ExpiresOn == LongTerm && kind != nil && kind.longTerm {
+	if d.ExpiresOn == "" || d.ExpiresOn == LongTerm && kind.longTerm {
 		return
 	}
-	if expires, ok := v.date("document.expires_on", d.ExpiresOn); ok {
+	if expires, ok := v.date(at+".expires_on", d.ExpiresOn); ok {
 		switch {
 		case expires.Before(v.today):
-			v.bad("document.expires_on", "document_expired", "This document is no longer valid.")
+			v.bad(at+".expires_on", "document_expired", "This document is no longer valid.")
 		case !issued.IsZero() && !expires.After(issued):
-			v.bad("document.expires_on", "date_order", "It must be valid for longer than it was issued.")
+			v.bad(at+".expires_on", "date_order", "It must be valid for longer than it was issued.")
 		}
 	}
+}
+
+// birth checks a day of birth, also against what the number of a card says.
+func (v *validation) birth(field, s string, says *checks.ResidentID) (time.Time, bool) {
+	if s == "" {
+		v.bad(field, "required", "This is needed.")
+		return time.Time{}, false
+	}
+	day, ok := v.date(field, s)
+	switch {
+	case !ok:
+		return day, false
+	case !checks.PlausibleBirth(day, v.today):
+		v.bad(field, "birth_date_impossible", "Nobody alive was born on this day.")
+	case says != nil && !day.Equal(says.Birth):
+		v.bad(field, "birth_date_mismatch", "The number of the card says another birth date.")
+	}
+	return day, true
 }
 
 func (v *validation) date(field, s string) (time.Time, bool) {

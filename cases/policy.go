@@ -43,6 +43,8 @@ type DocumentRule struct {
 type Approve struct {
 	Level1 string `yaml:"level_1"`
 	Level2 string `yaml:"level_2"`
+	// Level1ForOther is Level 1 of somebody who opens the account for another person; "person" where it is left out.
+	Level1ForOther string `yaml:"level_1_for_other"`
 }
 
 // DocumentChecks says what follows from the checks of photos.
@@ -120,7 +122,10 @@ func (p *Policy) check() error {
 	if len(p.Documents) == 0 {
 		say("documents: nobody could verify; write at least one rule")
 	}
-	for level, how := range map[string]string{"level_1": p.Approve.Level1, "level_2": p.Approve.Level2} {
+	if p.Approve.Level1ForOther == "" {
+		p.Approve.Level1ForOther = byPerson
+	}
+	for level, how := range map[string]string{"level_1": p.Approve.Level1, "level_2": p.Approve.Level2, "level_1_for_other": p.Approve.Level1ForOther} {
 		if how != byRules && how != byPerson {
 			say("approve.%s: %q is not known; write rules or person", level, how)
 		}
@@ -185,7 +190,8 @@ func (p Policy) Explain(w io.Writer) error {
 		}
 	}
 	how := map[string]string{byRules: "is approved at once when the checks find nothing", byPerson: "goes to a person"}
-	fmt.Fprintf(&b, "\nNobody under %d.\nLevel 1 %s.\nLevel 2 %s.\n", p.MinimumAge, how[p.Approve.Level1], how[p.Approve.Level2])
+	fmt.Fprintf(&b, "\nNobody under %d.\nLevel 1 %s.\nLevel 1 for somebody else's account %s.\nLevel 2 %s.\n",
+		p.MinimumAge, how[p.Approve.Level1], how[p.Approve.Level1ForOther], how[p.Approve.Level2])
 	fmt.Fprintf(&b, "Photos are taken from: %s.\n", strings.Join(p.Channels["photo"], ", "))
 	fmt.Fprintf(&b, "A step that was sent back %d times goes to a person.\n", p.Attempts)
 	if back := p.Checks.SendBack; len(back) > 0 {

@@ -17,7 +17,7 @@ func TestTheDefaultPolicyExplainsItself(t *testing.T) {
 	}
 	for _, want := range []string{
 		"CHN: cn_resident_id.\n", "cn_resident_id asks for document_front and document_back", "everybody else: passport or cn_foreigner_card",
-		"passport asks for document_page", "Nobody under 18", "Level 1 is approved at once", "Level 2 goes to a person",
+		"passport asks for document_page", "Nobody under 18", "Level 1 is approved at once", "Level 1 for somebody else's account goes to a person", "Level 2 goes to a person",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, b.String())
@@ -37,6 +37,7 @@ func TestMistakesInAPolicyAreNamed(t *testing.T) {
 		{"[CHN]", "[China]", `"China" is no country`},
 		{"[TWN]", "[HKG]", `"HKG" is covered by a rule above`},
 		{"level_1: rules", "level_1: nobody", "write rules or person"},
+		{"level_1_for_other: person", "level_1_for_other: nobody", "approve.level_1_for_other"},
 		{"photo: [desk, phone]", "photo: [fax]", "write desk or phone"},
 		{"photo: [desk, phone]", "photo: []", "channels.photo is missing"},
 		{"photo:", "video:", `"video" is no kind of step`},

@@ -315,7 +315,7 @@ func TestEveryBadFieldIsNamed(t *testing.T) {
 		"control character": {func(f *cases.Identity) { f.Address = "somewhere\x00else" }, "address text_characters"},
 		"direction trick":   {func(f *cases.Identity) { f.Name = "abc\u202edef" }, "name text_characters"},
 		"long":              {func(f *cases.Identity) { f.Address = strings.Repeat("长", 301) }, "address text_too_long"},
-		"for somebody else": {func(f *cases.Identity) { f.ActingFor.Who = "other" }, "acting_for.who acting_for_unsupported"},
+		"for somebody else": {func(f *cases.Identity) { f.ActingFor.Who = "other" }, "acting_for.beneficiary required"},
 		"a child": {func(f *cases.Identity) {
 			f.Document.Number, f.BirthDate, f.Sex = "110105200802291233", "2008-02-29", ""
 		},

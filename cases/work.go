@@ -162,7 +162,8 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 }
 
 // checkFacts checks Level 1 again on the day of the check. Right facts approve themselves, unless the same
-// document stands in another case: then a person looks, and the applicant is not told.
+// document stands in another case: then a person looks, and the applicant is not told. A person looks, too, at what the
+// policy leaves to one.
 func (s *Service) checkFacts(ctx context.Context, c Case) (func(*change) error, error) {
 	if _, bad := s.cfg.Policy.validate(*c.Facts, s.now()); bad != nil {
 		return func(c *change) error { return s.decide(c, 1, again, Reason{Code: "data.facts_invalid"}) }, nil
@@ -173,6 +174,9 @@ func (s *Service) checkFacts(ctx context.Context, c Case) (func(*change) error, 
 	}
 	if slices.ContainsFunc(same, func(id string) bool { return id != c.ID }) {
 		return func(c *change) error { return s.decide(c, 1, review, Reason{Code: "duplicate.identity"}) }, nil
+	}
+	if c.Facts.ActingFor.Who == ForOther && s.cfg.Policy.Approve.Level1ForOther != byRules {
+		return func(c *change) error { return s.decide(c, 1, review, Reason{Code: "account.for_other"}) }, nil
 	}
 	return s.passed(1), nil
 }

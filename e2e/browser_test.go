@@ -304,6 +304,19 @@ func (p *tab) typeIn(hook, text string) {
 	p.until(one(hook) + ".value.length > 0")
 }
 
+// paste puts text into a field as from the clipboard.
+func (p *tab) paste(hook, text string) {
+	p.t.Helper()
+	p.press(hook)
+	p.until("document.activeElement === " + one(hook))
+	eval[bool](p, `(() => {
+		const data = new DataTransfer();
+		data.setData("text/plain", `+quote(text)+`);
+		document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+		return true;
+	})()`)
+}
+
 // keys types where the focus is.
 func (p *tab) keys(text string) {
 	p.t.Helper()
@@ -316,7 +329,7 @@ func (p *tab) keys(text string) {
 	}
 }
 
-// choose sets a date or a choice, whose own pickers are the browser's and look different everywhere.
+// choose sets a choice, whose own pickers are the browser's and look different everywhere.
 func (p *tab) choose(hook, value string) {
 	p.t.Helper()
 	p.seen(hook)

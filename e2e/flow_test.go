@@ -61,6 +61,7 @@ func TestBrowser(t *testing.T) {
 	w.camera.draw(t, w.browser)
 	t.Run("from the scan to the store", w.fromScanToStore)
 	t.Run("other ways", w.otherWays)
+	t.Run("facts of other people", w.facts)
 }
 
 // fromScanToStore is the straight way, in both languages, each with a power cut somewhere in the
@@ -134,7 +135,7 @@ func (p *person) level1() {
 	d.keys("X")
 	d.press("field-long_term")
 	d.typeIn("field-name", "张伟")
-	d.until(one("field-birth_date") + ".value === '1949-12-31'")
+	d.until(one("field-birth_date") + ".dataset.value === '1949-12-31'")
 	d.typeIn("field-address", "样本省样本市样本路 1 号")
 	d.shoot("level1")
 	d.press("level1-check")

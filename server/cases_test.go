@@ -205,3 +205,62 @@ func TestSeqGrows(t *testing.T) {
 		last = seq
 	}
 }
+
+func TestEverybodyIsToldWhoMayUseWhichDocument(t *testing.T) {
+	s := servertest.Start(t)
+	a := s.NewProgram(t).Do("GET", "/v1/operator", nil).Want(t, 200)
+	if a.String("documents.0.nationalities.0") != "CHN" || a.String("documents.0.types.0") != "cn_resident_id" || a.String("documents.3.nationalities.0") != "*" {
+		t.Errorf("documents %v", a.Get("documents"))
+	}
+	if a.Get("minimum_age") != 18.0 {
+		t.Errorf("minimum age %v", a.Get("minimum_age"))
+	}
+	p := s.Applicant(t)
+	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	in := servertest.Identity()
+	in["document"] = map[string]any{"type": "passport", "number": "L898902C3", "expires_on": "2030-01-01"}
+	refused := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 422, "invalid_fields")
+	if refused.String("errors.0.field") != "document.type" || refused.String("errors.0.code") != "document.type_not_allowed_for_nationality" {
+		t.Errorf("errors %v", refused.Get("errors"))
+	}
+}
+
+func TestTheSidesOfACardAreToldByItsSort(t *testing.T) {
+	s := servertest.Start(t)
+	p := s.Applicant(t)
+	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	in := servertest.Identity()
+	if a := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 200); a.String("steps.1.instructions") != "document_back" {
+		t.Errorf("of a resident ID card: %v", a.Get("steps"))
+	}
+	in["nationality"], in["birth_date"] = "TWN", "1992-01-30"
+	delete(in, "sex")
+	in["document"] = map[string]any{"type": "taiwan_residence_permit", "number": "830000199201300022", "expires_on": "2030-01-01"}
+	if a := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 200); a.String("steps.0.instructions") != "document_front.card" || a.String("steps.1.instructions") != "document_back.card" {
+		t.Errorf("of a permit: %v", a.Get("steps"))
+	}
+}
+
+func TestWhomAnAccountIsForComesBackWhileItMayBeChanged(t *testing.T) {
+	s := servertest.Start(t)
+	p := s.Applicant(t)
+	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	in := servertest.Identity()
+	in["acting_for"] = map[string]any{"who": "other", "beneficiary": map[string]any{"name": "", "document": map[string]any{"type": "passport", "number": "x"}}}
+	a := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 422, "invalid_fields")
+	for _, field := range []string{`"acting_for.beneficiary.name"`, `"acting_for.beneficiary.nationality"`, `"acting_for.beneficiary.document.number"`} {
+		if !strings.Contains(string(a.Body), field) {
+			t.Errorf("%s is not named in %s", field, a.Body)
+		}
+	}
+	in["acting_for"] = map[string]any{"who": "other", "beneficiary": map[string]any{"name": "李小样"}, "controller": map[string]any{"name": "Erika", "nationality": "DEU"}}
+	a = p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 200)
+	if strings.Contains(string(a.Body), "李小样") {
+		t.Errorf("the case shows the name: %s", a.Body)
+	}
+	full := p.Do("GET", p.Path("/identity"), nil).Want(t, 200)
+	if full.String("acting_for.beneficiary.name") != "李小样" || full.String("acting_for.controller.nationality") != "DEU" {
+		t.Errorf("acting for %v", full.Get("acting_for"))
+	}
+	p.Do("PUT", p.Path("/identity"), []byte(`{"acting_for":{"who":"self","beneficiary":{"nick":"x"}}}`), "If-Match", p.Version()).Want(t, 400, "json_malformed")
+}

@@ -18,6 +18,14 @@ type operatorView struct {
 	// ReviewMinutes is the measured median of a review: nil while nothing measures it.
 	ReviewMinutes *int     `json:"review_minutes"`
 	Ways          []string `json:"ways"`
+	// Documents are the policy's rules in their order: the first that names a nationality, or "*", counts.
+	Documents  []documentRuleView `json:"documents"`
+	MinimumAge int                `json:"minimum_age"`
+}
+
+type documentRuleView struct {
+	Nationalities []string `json:"nationalities"`
+	Types         []string `json:"types"`
 }
 
 type retentionView struct {
@@ -25,10 +33,15 @@ type retentionView struct {
 	KeepMinutes *int   `json:"keep_minutes"`
 }
 
-// operator tells anybody who runs this server, how long what is kept, and which ways to a phone
-// are set up. What the operator ends by hand has no number.
+// operator tells anybody who runs this server, how long what is kept, which ways to a phone are set
+// up, and who may verify with which documents. What the operator ends by hand has no number.
 func (s *Server) operator(c *fiber.Ctx) error {
 	minutes := func(d time.Duration) *int { m := int(d.Minutes()); return &m }
+	policy := s.cfg.Cases.Policy()
+	documents := make([]documentRuleView, len(policy.Documents))
+	for i, r := range policy.Documents {
+		documents[i] = documentRuleView{r.Nationalities, r.Types}
+	}
 	return c.JSON(operatorView{
 		Name: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Support: s.cfg.Operator.Support,
 		Retention: []retentionView{
@@ -37,6 +50,7 @@ func (s *Server) operator(c *fiber.Ctx) error {
 			{"sessions", minutes(sessions.BearerAbsolute)},
 			{"handoffs", minutes(handoff.AbsoluteFor + handoff.KeepEndedFor)},
 		},
-		Ways: []string{"qr", "text_code", "link"},
+		Ways:      []string{"qr", "text_code", "link"},
+		Documents: documents, MinimumAge: policy.MinimumAge,
 	})
 }

@@ -35,14 +35,16 @@ type levelView struct {
 }
 
 type stepView struct {
-	ID       string          `json:"id"`
-	Level    int             `json:"level"`
-	Kind     string          `json:"kind"`
-	State    cases.StepState `json:"state"`
-	Channels []string        `json:"channels"`
-	MediaID  *string         `json:"media_id"`
-	Takes    []takeView      `json:"takes"`
-	Reasons  []cases.Reason  `json:"reasons"`
+	ID    string          `json:"id"`
+	Level int             `json:"level"`
+	Kind  string          `json:"kind"`
+	State cases.StepState `json:"state"`
+	// Instructions names the words of the step: its id, with the sort of document where that matters.
+	Instructions string         `json:"instructions"`
+	Channels     []string       `json:"channels"`
+	MediaID      *string        `json:"media_id"`
+	Takes        []takeView     `json:"takes"`
+	Reasons      []cases.Reason `json:"reasons"`
 }
 
 type takeView struct {
@@ -202,7 +204,7 @@ func outerState(state cases.LevelState) cases.LevelState {
 // stepOf is a step as the principal sees it: with the takes it may look at.
 func stepOf(p principal, c cases.Case, st cases.Step) stepView {
 	v := stepView{
-		ID: st.ID, Level: st.Level, Kind: st.Kind, State: st.State, Channels: list(st.Channels),
+		ID: st.ID, Level: st.Level, Kind: st.Kind, State: st.State, Instructions: instructions(c, st), Channels: list(st.Channels),
 		Takes: ownTakes(p, c, st), Reasons: list(st.Reasons),
 	}
 	for _, t := range v.Takes {
@@ -211,6 +213,16 @@ func stepOf(p principal, c cases.Case, st cases.Step) stepView {
 		}
 	}
 	return v
+}
+
+// instructions is the code of a step's words. The sides of the resident ID card have names of their
+// own; those of every other card are told apart by the portrait alone.
+func instructions(c cases.Case, st cases.Step) string {
+	side := st.ID == cases.DocumentFront || st.ID == cases.DocumentBack
+	if side && c.DocumentType != "" && c.DocumentType != cases.CNResidentID {
+		return st.ID + ".card"
+	}
+	return st.ID
 }
 
 // ownTakes is what the principal may still look at: an applicant's own takes until their level is
@@ -337,7 +349,7 @@ func (s *Server) captureSnapshot(ctx context.Context, p principal, seq int64) (c
 		for _, st := range c.Steps {
 			if st.ID == id {
 				v.Steps = append(v.Steps, captureStepView{
-					ID: st.ID, Kind: st.Kind, State: st.State, Instructions: st.ID,
+					ID: st.ID, Kind: st.Kind, State: st.State, Instructions: instructions(c, st),
 					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st),
 				})
 			}

@@ -138,7 +138,7 @@ function RailSteps({ c, level }: { c: Case; level: Level }) {
     <ul class="rail-steps">
       {steps.map((s) => (
         <li key={s.id}>
-          <span>{stepWord(s.id)}</span>
+          <span>{stepWord(s)}</span>
           <span class="meta">{t(`step.state.${s.state}`)}</span>
         </li>
       ))}

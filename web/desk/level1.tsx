@@ -4,31 +4,37 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { api, Problem } from "../shared/api";
 import { Button, Callout, Field, fieldId } from "../shared/components";
 import { countries } from "../shared/countries";
+import { isoDay } from "../shared/day";
+import { canBeLongTerm } from "../shared/documents";
+import { Choices, DayField } from "../shared/fields";
 import { Icon } from "../shared/icons";
-import { date, t, useLanguage } from "../shared/i18n";
+import { date, has, t, useLanguage } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { fieldText } from "../shared/problems";
-import { dayInChina, readResidentId } from "../shared/resident-id";
 import { go, usePlace } from "../shared/router";
+import type { FieldError } from "../shared/types";
 import { useAction } from "./action";
 import { useCase } from "./desk";
+import { DocumentFields, Group, NationalityField, numberWord, SomebodyFields, type Form } from "./form-parts";
 import { Verify } from "./frame";
-import { check, documentType, emptyDraft, fieldNames, forgetDraft, fromIdentity, groups, keepDraft, keptDraft, toIdentity, type Draft, type FieldName } from "./identity-form";
+import { check, emptyDraft, forgetDraft, fromIdentity, groups, keepDraft, keptDraft, toIdentity, typeOf, valueAt, type Director, type Draft, type Rules, type SomebodyDraft } from "./identity-form";
 import { documentName, reasonsText } from "./words";
 
-interface Told { codes: Partial<Record<FieldName, { code: string; detail: string }>>; of: Draft }
+/** What the server refused, and what it refused it of. */
+interface Told { errors: readonly FieldError[]; of: Draft }
 
 /** The form and, at …/check, its summary. */
 export function Level1() {
-  const { case: c } = useCase();
+  const { case: c, operator } = useCase();
   const lang = useLanguage();
   const summary = usePlace() === "/identity/1/check";
   const [draft, setDraft] = useState<Draft>(keptDraft(c.id) ?? emptyDraft);
-  const [touched, setTouched] = useState<ReadonlySet<FieldName>>(new Set());
+  const [touched, setTouched] = useState<ReadonlySet<string> | "all">(new Set());
   const [listed, setListed] = useState(0);
-  // What the server refused, with the draft it refused: a field that was changed since is not marked.
+  // A field that was changed since the server refused it is not marked.
   const [told, setTold] = useState<Told>();
   const list = useRef<HTMLDivElement>(null);
+  const rules: Rules = useMemo(() => ({ documents: operator.documents, minimumAge: operator.minimum_age }), [operator]);
 
   // An entry stored earlier fills the form again, unless something was typed already.
   useEffect(() => {
@@ -48,17 +54,21 @@ export function Level1() {
     keepDraft(c.id, next);
     setDraft(next);
   };
-  const set = <K extends keyof Draft>(key: K, value: Draft[K]) => change({ ...(keptDraft(c.id) ?? draft), [key]: value });
+  // Two changes of one event build on each other, not on what was drawn.
+  const set = (part: Partial<Draft>) => change({ ...(keptDraft(c.id) ?? draft), ...part });
 
-  const now = new Date();
-  const codes = check(draft, now);
+  const codes = check(draft, new Date(), rules);
   const complete = Object.keys(codes).length === 0;
-  const errors: Partial<Record<FieldName, string>> = {};
-  for (const f of fieldNames) {
-    const own = touched.has(f) ? codes[f] : undefined;
-    const theirs = told && valueOf(told.of, f) === valueOf(draft, f) ? told.codes[f] : undefined;
-    if (own) errors[f] = fieldText(own, "", f);
-    else if (theirs) errors[f] = fieldText(theirs.code, theirs.detail, f);
+  const errors: Record<string, string> = {};
+  for (const [f, code] of Object.entries(codes)) if (touched === "all" || touched.has(f)) errors[f] = told1(f, code, "");
+  for (const e of told?.errors ?? []) {
+    const same = told && JSON.stringify(valueAt(toIdentity(told.of, rules), e.field)) === JSON.stringify(valueAt(toIdentity(draft, rules), e.field));
+    if (same && !errors[e.field]) errors[e.field] = told1(e.field, e.code, e.detail);
+  }
+
+  function told1(field: string, code: string, detail: string): string {
+    const type = field === "document.number" ? typeOf(draft.document, draft.nationality, rules) : "";
+    return fieldText(code, detail, { sort: type, age: rules.minimumAge });
   }
 
   useEffect(() => {
@@ -69,28 +79,31 @@ export function Level1() {
   }, [listed]);
 
   const places = useMemo(countries, [lang]);
-  const refused = (bad: Told["codes"]) => {
-    setTold({ codes: bad, of: draft });
+  const countryName = (code: string) => places.find((p) => p.code === code)?.name ?? code;
+  const refused = (bad: readonly FieldError[]) => {
+    setTold({ errors: bad, of: draft });
     setListed((n) => n + 1);
     go("/identity/1");
   };
 
-  if (summary && complete) return <Summary draft={draft} countryName={places.find((p) => p.code === draft.nationality)?.name ?? draft.nationality} refused={refused} />;
+  if (summary && complete) return <Summary draft={draft} rules={rules} countryName={countryName} refused={refused} />;
 
   const level = c.levels.find((l) => l.level === 1);
-  const resident = documentType(draft.nationality) === "cn_resident_id";
-  const blur = (f: FieldName) => () => {
-    const value = valueOf(draft, f);
-    if (value !== "" && !touched.has(f)) setTouched(new Set([...touched, f]));
+  const left = (f: string) => () => {
+    // A field that was passed by is not complained of before somebody asks to go on.
+    const value = valueAt(toIdentity(keptDraft(c.id) ?? draft, rules), f);
+    if (value !== undefined && value !== "" && touched !== "all" && !touched.has(f)) setTouched(new Set([...touched, f]));
   };
-  const bad = fieldNames.filter((f) => errors[f]);
+  const form: Form = { errors, left, rules, places };
+  const bad = Object.keys(errors);
+  const own = typeOf(draft.document, draft.nationality, rules);
 
   return (
     <Verify level={1}>
       <Heading screen="level1" title={t("level.1.title")}>{t("level.1.title")}</Heading>
       <p class="lead">{t("form.lead")}</p>
       {level?.state === "resubmit" ? (
-        <Callout tone="warn"><p>{reasonsText(level.reasons).map((r) => `${r.what} ${r.how}`).join(" ") || t("resubmit.facts")}</p></Callout>
+        <Callout tone="warn"><p>{reasonsText(level.reasons, c.steps).map((r) => `${r.what} ${r.how}`).join(" ") || t("resubmit.facts")}</p></Callout>
       ) : null}
       {listed > 0 && bad.length > 0 ? (
         <div class="error-list" ref={list} tabIndex={-1} role="alert" data-test="error-list">
@@ -98,7 +111,7 @@ export function Level1() {
           <ul>
             {bad.map((f) => (
               <li key={f}>
-                <a href={`#${fieldId(f)}`} data-test={`error-link-${f}`} onClick={(e) => { e.preventDefault(); toField(f); }}>{t(`form.${f}`)}</a> <span>{errors[f]}</span>
+                <a href={`#${fieldId(f)}`} data-test={`error-link-${f}`} onClick={(e) => { e.preventDefault(); toField(f); }}>{fieldName(f, own)}</a> <span>{errors[f]}</span>
               </li>
             ))}
           </ul>
@@ -109,99 +122,61 @@ export function Level1() {
         noValidate
         onSubmit={(e) => {
           e.preventDefault();
-          setTouched(new Set(fieldNames));
+          setTouched("all");
           setTold(undefined);
           if (complete) go("/identity/1/check");
           else setListed((n) => n + 1);
         }}
       >
-        <Group title={t("account.for")}>
-          <p class="fact" data-test="acting-for"><Icon name="check" small />{t("account.for.self")}</p>
-          <p class="hint">{t("form.self_only")}</p>
-        </Group>
-
-        <Group title={t("form.group.document")}>
-          <Field name="nationality" label={t("form.nationality")} error={errors.nationality}>
-            {(p) => (
-              <select {...p} name="nationality" value={draft.nationality} onChange={(e) => set("nationality", e.currentTarget.value)} onBlur={blur("nationality")}>
-                {places.map((x) => <option key={x.code} value={x.code}>{x.name}</option>)}
-              </select>
-            )}
-          </Field>
-          <div class="field" id={fieldId("document.type")} tabIndex={-1}>
-            <p class="label">{t("form.document.type")}</p>
-            <p class="fact" data-test="field-document.type"><Icon name="id-front" small />{documentName(documentType(draft.nationality))}</p>
-            <p class={errors["document.type"] ? "hint error" : "hint"}>{errors["document.type"] ?? t(resident ? "domestic" : "form.passport_why")}</p>
-          </div>
-          <Field name="document.number" label={t(resident ? "form.document.number" : "form.passport_number")} help={t(resident ? "form.number_help" : "form.passport_help")} error={errors["document.number"]}>
-            {(p) => (
-              <span class={resident ? "number-input grouped" : "number-input"}>
-                <input {...p} name="document-number" class="mono" inputMode="text" autocomplete="off" autocapitalize="characters" spellcheck={false} maxLength={64} value={draft.number}
-                  onInput={(e) => {
-                    const number = e.currentTarget.value;
-                    const read = resident ? readResidentId(number, dayInChina(now)) : undefined;
-                    // The number says the birth date; it is filled in where nothing stands yet.
-                    change({ ...(keptDraft(c.id) ?? draft), number, birthDate: draft.birthDate === "" && read?.verdict === "ok" ? read.birthDate ?? "" : draft.birthDate });
-                  }}
-                  onPaste={(e) => {
-                    const pasted = e.clipboardData?.getData("text");
-                    if (pasted === undefined || e.currentTarget.selectionStart !== 0 || e.currentTarget.selectionEnd !== e.currentTarget.value.length) return;
-                    // A number pasted over the whole field arrives with its spaces and full-width digits put right.
-                    e.preventDefault();
-                    const number = tidy(pasted);
-                    const read = resident ? readResidentId(number, dayInChina(now)) : undefined;
-                    change({ ...(keptDraft(c.id) ?? draft), number, birthDate: draft.birthDate === "" && read?.verdict === "ok" ? read.birthDate ?? "" : draft.birthDate });
-                  }}
-                  onBlur={(e) => {
-                    const number = tidy(e.currentTarget.value);
-                    if (number !== draft.number) set("number", number);
-                    blur("document.number")();
-                  }} />
-              </span>
-            )}
-          </Field>
-          <div class="pair-fields">
-            <Field name="document.issued_on" label={t("form.document.issued_on")} optional error={errors["document.issued_on"]}>
-              {(p) => <input {...p} type="date" name="issued" max={dayInChina(now)} value={draft.issuedOn} onInput={(e) => set("issuedOn", e.currentTarget.value)} onBlur={blur("document.issued_on")} />}
-            </Field>
-            <Field name="document.expires_on" label={t("form.document.expires_on")} error={errors["document.expires_on"]}>
-              {(p) => <input {...p} type="date" name="expires" disabled={draft.longTerm && resident} value={draft.longTerm && resident ? "" : draft.expiresOn} onInput={(e) => set("expiresOn", e.currentTarget.value)} onBlur={blur("document.expires_on")} />}
-            </Field>
-          </div>
-          {resident ? (
-            <label class="choice">
-              <input type="checkbox" data-test="field-long_term" checked={draft.longTerm} onChange={(e) => set("longTerm", e.currentTarget.checked)} />
-              <span>{t("form.long_term")}</span>
-            </label>
+        <Group title={t("account.for")} test="acting-for">
+          <Choices name="acting_for.who" label={t("account.for")} unlabelled value={draft.who}
+            options={[{ value: "self", text: t("account.for.self") }, { value: "other", text: t("account.for.other") }]} onChange={(who) => set({ who })} />
+          {draft.who === "other" ? (
+            <>
+              <p class="hint">{t("form.other_why")}</p>
+              <h3>{t("form.group.beneficiary")}</h3>
+              <SomebodyFields form={form} at="acting_for.beneficiary" person={draft.beneficiary} onChange={(beneficiary) => set({ beneficiary })} />
+              <Choices name="acting_for.controller" label={t("form.director")} value={draft.director}
+                options={directors.map((d) => ({ value: d, text: t(`form.director.${d}`) }))} onChange={(director) => set({ director })} />
+              {draft.director === "other" ? (
+                <>
+                  <h3>{t("form.group.controller")}</h3>
+                  <SomebodyFields form={form} at="acting_for.controller" person={draft.controller} onChange={(controller) => set({ controller })} />
+                </>
+              ) : null}
+            </>
           ) : null}
         </Group>
 
+        <Group title={t("form.group.document")}>
+          <NationalityField form={form} name="nationality" value={draft.nationality} onChange={(nationality) => set({ nationality })} />
+          <DocumentFields form={form} at="document" document={draft.document} nationality={draft.nationality}
+            // The number says the birth date; it is filled in where nothing stands yet.
+            onChange={(document, birth) => set({ document, ...(birth && draft.birthDate === "" ? { birthDate: birth } : {}) })} />
+        </Group>
+
         <Group title={t("form.group.you")}>
-          <Field name="name" label={t("form.name")} help={t(resident ? "form.name_help" : "form.name_help_passport")} error={errors.name}>
-            {(p) => <input {...p} name="name" autocomplete="name" maxLength={200} value={draft.name} onInput={(e) => set("name", e.currentTarget.value)} onBlur={blur("name")} />}
+          <Field name="name" label={t("form.name")} help={t(own === "cn_resident_id" ? "form.name_help" : "form.name_help_document")} error={errors.name}>
+            {(p) => <input {...p} name="name" autocomplete="name" maxLength={200} value={draft.name} onInput={(e) => set({ name: e.currentTarget.value })} onBlur={left("name")} />}
           </Field>
-          <div class="pair-fields">
-            <Field name="birth_date" label={t("form.birth_date")} error={errors.birth_date}>
-              {(p) => <input {...p} type="date" name="bday" autocomplete="bday" max={dayInChina(now)} value={draft.birthDate} onInput={(e) => set("birthDate", e.currentTarget.value)} onBlur={blur("birth_date")} />}
-            </Field>
-            <Field name="sex" label={t("form.sex")} optional error={errors.sex}>
-              {(p) => (
-                <select {...p} name="sex" value={draft.sex} onChange={(e) => set("sex", e.currentTarget.value as Draft["sex"])} onBlur={blur("sex")}>
-                  <option value="">{t("form.sex.none")}</option>
-                  <option value="female">{t("form.sex.female")}</option>
-                  <option value="male">{t("form.sex.male")}</option>
-                </select>
-              )}
-            </Field>
-          </div>
+          <DayField name="birth_date" label={t("form.birth_date")} error={errors.birth_date} birthday value={draft.birthDate} onChange={(birthDate) => set({ birthDate })} onBlur={left("birth_date")} />
+          <Field name="sex" label={t("form.sex")} optional error={errors.sex}>
+            {(p) => (
+              <select {...p} name="sex" value={draft.sex} onChange={(e) => set({ sex: e.currentTarget.value as Draft["sex"] })} onBlur={left("sex")}>
+                <option value="">{t("form.sex.none")}</option>
+                <option value="female">{t("form.sex.female")}</option>
+                <option value="male">{t("form.sex.male")}</option>
+              </select>
+            )}
+          </Field>
         </Group>
 
         <Group title={t("form.group.address")}>
           <Field name="address" label={t("form.address")} help={t("form.address_help")} error={errors.address}>
-            {(p) => <textarea {...p} name="address" rows={2} autocomplete="street-address" maxLength={600} value={draft.address} onInput={(e) => set("address", e.currentTarget.value)} onBlur={blur("address")} />}
+            {(p) => <textarea {...p} name="address" rows={2} autocomplete="street-address" maxLength={600} value={draft.address} onInput={(e) => set({ address: e.currentTarget.value })} onBlur={left("address")} />}
           </Field>
           <Field name="occupation" label={t("form.occupation")} optional error={errors.occupation}>
-            {(p) => <input {...p} name="occupation" autocomplete="organization-title" maxLength={200} value={draft.occupation} onInput={(e) => set("occupation", e.currentTarget.value)} onBlur={blur("occupation")} />}
+            {(p) => <input {...p} name="occupation" autocomplete="organization-title" maxLength={200} value={draft.occupation} onInput={(e) => set({ occupation: e.currentTarget.value })} onBlur={left("occupation")} />}
           </Field>
         </Group>
 
@@ -213,61 +188,55 @@ export function Level1() {
   );
 }
 
-function Group({ title, children }: { title: string; children: ComponentChildren }) {
-  return (
-    <fieldset class="group">
-      <legend>{title}</legend>
-      <div class="group-body">{children}</div>
-    </fieldset>
-  );
-}
+const directors: readonly Director[] = ["self", "beneficiary", "other"];
 
-function tidy(number: string): string {
-  return number.normalize("NFKC").replace(/[\s\-\u2010\u2011]/gu, "").toUpperCase();
-}
-
-function toField(f: FieldName) {
+function toField(f: string) {
   const el = document.getElementById(fieldId(f));
+  const control = el?.tagName === "FIELDSET" ? el.querySelector<HTMLElement>("input:checked,input") : el;
   el?.scrollIntoView({ block: "center" });
-  el?.focus({ preventScroll: true });
+  control?.focus({ preventScroll: true });
 }
 
-function valueOf(d: Draft, f: FieldName): string {
-  switch (f) {
-    case "nationality": case "document.type": return d.nationality;
-    case "document.number": return d.number;
-    case "document.issued_on": return d.issuedOn;
-    case "document.expires_on": return d.longTerm ? "long_term" : d.expiresOn;
-    case "name": return d.name;
-    case "latin_name": return d.latinName;
-    case "birth_date": return d.birthDate;
-    case "sex": return d.sex;
-    case "address": return d.address;
-    case "occupation": return d.occupation;
-    case "acting_for.who": return "self";
-  }
+/** What the page calls a field: "Whom it is for: Name". */
+function fieldName(f: string, type: string): string {
+  if (f === "document.number") return numberWord("label", type);
+  const somebody = /^acting_for\.(beneficiary|controller)\.(.+)$/.exec(f);
+  if (somebody) return t("form.of", { whose: t(`form.group.${somebody[1] as "beneficiary" | "controller"}`), field: fieldName(somebody[2] ?? "", "") });
+  const key = `form.${f}`;
+  return has(key) ? t(key) : t("form.other_field");
 }
 
-function Summary({ draft, countryName, refused }: { draft: Draft; countryName: string; refused: (bad: Told["codes"]) => void }) {
+function Summary({ draft, rules, countryName, refused }: { draft: Draft; rules: Rules; countryName: (code: string) => string; refused: (bad: readonly FieldError[]) => void }) {
   const { case: c, took, refresh } = useCase();
   const send = useAction();
-  const type = documentType(draft.nationality);
+  const type = typeOf(draft.document, draft.nationality, rules);
   const rows: [string, ComponentChildren][] = [
-    [t("account.for"), t("account.for.self")],
-    [t("form.nationality"), countryName],
+    [t("account.for"), t(`account.for.${draft.who}`)],
+    ...(draft.who === "other" ? somebodyRows("beneficiary", draft.beneficiary) : []),
+    ...(draft.who === "other" ? ([[t("form.director"), t(`form.director.${draft.director}`)]] as [string, ComponentChildren][]) : []),
+    ...(draft.who === "other" && draft.director === "other" ? somebodyRows("controller", draft.controller) : []),
+    [t("form.nationality"), countryName(draft.nationality)],
     [t("form.document.type"), documentName(type)],
-    [t(type === "cn_resident_id" ? "form.document.number" : "form.passport_number"),
-      <span class="mono number-groups">{type === "cn_resident_id" ? groups(draft.number).map((g) => <span key={g}>{g}</span>) : draft.number}</span>],
-    [t("form.validity"), validity(draft)],
+    [numberWord("label", type),
+      <span class="mono number-groups">{type === "cn_resident_id" ? groups(draft.document.number).map((g) => <span key={g}>{g}</span>) : draft.document.number}</span>],
+    [t("form.validity"), validity(draft, type)],
     [t("form.name"), draft.name],
-    [t("form.birth_date"), date(draft.birthDate)],
+    [t("form.birth_date"), date(isoDay(draft.birthDate))],
     ...(draft.sex ? ([[t("form.sex"), t(`form.sex.${draft.sex}`)]] as [string, ComponentChildren][]) : []),
     [t("form.address"), draft.address],
     ...(draft.occupation ? ([[t("form.occupation"), draft.occupation]] as [string, ComponentChildren][]) : []),
   ];
 
+  function somebodyRows(who: "beneficiary" | "controller", p: SomebodyDraft): [string, ComponentChildren][] {
+    const said: string[] = [p.name];
+    if (p.nationality) said.push(countryName(p.nationality));
+    if (p.birthDate) said.push(date(isoDay(p.birthDate)));
+    if (p.nationality && p.document.number) said.push(`${documentName(typeOf(p.document, p.nationality, rules))} ${p.document.number}`);
+    return [[t(`form.group.${who}`), said.map((s) => <span key={s} class="summary-line">{s}</span>)]];
+  }
+
   const submit = () => send.run(async () => {
-    const identity = toIdentity(draft);
+    const identity = toIdentity(draft, rules);
     let version = c.version;
     for (let tries = 0; ; tries++) {
       try {
@@ -279,12 +248,8 @@ function Summary({ draft, countryName, refused }: { draft: Draft; countryName: s
         return;
       } catch (err) {
         if (err instanceof Problem && err.errors.length > 0) {
-          const bad: Told["codes"] = {};
-          for (const e of err.errors) if ((fieldNames as readonly string[]).includes(e.field)) bad[e.field as FieldName] = e;
-          if (Object.keys(bad).length > 0) {
-            refused(bad);
-            return;
-          }
+          refused(err.errors);
+          return;
         }
         // The case moved on meanwhile (a phone, another tab): the facts are still these, so once more on its new version.
         if (!(err instanceof Problem) || err.code !== "version_stale" || tries > 1) throw err;
@@ -313,8 +278,8 @@ function Summary({ draft, countryName, refused }: { draft: Draft; countryName: s
   );
 }
 
-function validity(d: Draft): string {
-  const longTerm = d.longTerm && documentType(d.nationality) === "cn_resident_id";
-  if (longTerm) return d.issuedOn ? t("form.validity.from_long_term", { from: date(d.issuedOn) }) : t("form.long_term_short");
-  return d.issuedOn ? t("form.validity.range", { from: date(d.issuedOn), until: date(d.expiresOn) }) : t("form.validity.until", { until: date(d.expiresOn) });
+function validity({ document: d }: Draft, type: string): string {
+  const [from, until] = [isoDay(d.issuedOn), isoDay(d.expiresOn)];
+  if (d.longTerm && canBeLongTerm(type)) return from ? t("form.validity.from_long_term", { from: date(from) }) : t("form.long_term_short");
+  return from ? t("form.validity.range", { from: date(from), until: date(until) }) : t("form.validity.until", { until: date(until) });
 }

@@ -33,8 +33,8 @@ export function Level2({ level }: { level: Level }) {
           <li key={s.id} data-test={`step-${s.id}`} data-state={s.state}>
             <Icon name={s.id === "document_back" ? "id-back" : "id-front"} />
             <div>
-              <p class="step-name">{stepWord(s.id)}</p>
-              {reasonsText(s.reasons).map((r) => <p key={r.what} class="small"><strong>{r.what}</strong> {r.how}</p>)}
+              <p class="step-name">{stepWord(s)}</p>
+              {reasonsText(s.reasons, c.steps).map((r) => <p key={r.what} class="small"><strong>{r.what}</strong> {r.how}</p>)}
             </div>
             <span class="soft">{t(`step.state.${s.state}`)}</span>
           </li>

@@ -70,7 +70,7 @@ export function Mirror({ h }: { h: Handoff }) {
         {steps.map((s) => (
           <li key={s.id} class={s === current ? "mirror-step here" : "mirror-step"} data-test={`mirror-step-${s.id}`} data-state={s.state} aria-current={s === current ? "step" : undefined}>
             <span class="mirror-dot">{s.state === "accepted" || s.state === "checked" ? <Icon name="check" small /> : <Icon name={s.id === "document_back" ? "id-back" : "id-front"} small />}</span>
-            <span>{stepWord(s.id)}</span>
+            <span>{stepWord(s)}</span>
             <span class="soft mirror-state">{s === current && p && phoneHere && s.state === "todo" ? t("step.now") : t(`step.state.${s.state}`)}</span>
           </li>
         ))}
@@ -84,7 +84,7 @@ export function Mirror({ h }: { h: Handoff }) {
   function nowText(): { doing: string; hint: string } {
     if (!phoneHere) return { doing: t("away"), hint: "" };
     if (!current) return { doing: t("mirror.finishing"), hint: "" };
-    const name = stepWord(current.id);
+    const name = stepWord(current);
     const hint = p?.hint && has(`hint.${p.hint}`) ? t(`hint.${p.hint}` as "hint.closer") : "";
     switch (p?.phase) {
       case "camera": return { doing: t("mirror.camera"), hint: stuck ? t("mirror.camera_help") : "" };

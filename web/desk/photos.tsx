@@ -103,7 +103,7 @@ function OnePhoto({ step, level }: { step: Step; level: number }) {
         onProgress: (sent) => update({ sent }), onMoving: (moving) => update({ moving }),
       });
       await api.accept(c.id, step.id, uploadId, "applicant");
-      announce(t("photos.kept", { step: stepWord(step.id) }));
+      announce(t("photos.kept", { step: stepWord(step) }));
       await refresh();
     } catch (err) {
       if (stop.current.signal.aborted) return;
@@ -114,13 +114,13 @@ function OnePhoto({ step, level }: { step: Step; level: number }) {
     }
   };
 
-  const title = stepWord(step.id);
+  const title = stepWord(step);
   return (
     <>
       <Heading screen={`photo-${step.id}-${mode.at}`} title={title}>{mode.at === "look" ? t("photo.check") : title}</Heading>
       {mode.at === "choose" ? (
         <>
-          <p class="lead">{t(`photos.how.${step.id === "document_back" ? "back" : step.id === "document_page" ? "page" : "front"}`)}</p>
+          <p class="lead">{howTo(step)}</p>
           <input ref={file} class="unseen" type="file" accept="image/jpeg,image/png" capture={phone ? "environment" : undefined} tabIndex={-1} aria-hidden="true" data-test={`file-${step.id}`}
             onChange={(e) => { void chosen(e.currentTarget.files?.[0]); e.currentTarget.value = ""; }} />
           <div class="actions">
@@ -225,4 +225,13 @@ function DeskCamera({ step, taken, stopped }: { step: Step; taken: (p: Photo, pr
       </div>
     </>
   );
+}
+
+/** How to take the photo of a step. */
+function howTo(step: Step): string {
+  switch (step.id) {
+    case "document_back": return t(step.instructions === "document_back.card" ? "photos.how.back.card" : "photos.how.back");
+    case "document_page": return t("photos.how.page");
+    default: return t("photos.how.front");
+  }
 }

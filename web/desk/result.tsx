@@ -23,7 +23,7 @@ export function Outcome({ level }: { level: Level }) {
     before.current = level.state;
   }, [level.state]);
   const next = levelToAct(c);
-  const reasons = reasonsText(level.reasons);
+  const reasons = reasonsText(level.reasons, c.steps);
   return (
     <Verify level={level.level}>
       <div class="outcome" data-test="outcome" data-state={level.state}>

@@ -26,9 +26,9 @@ export function levelWord(l: Level): string {
   return t(`level.state.${l.state}`);
 }
 
-export function stepWord(id: string): string {
-  const key = `step.${id}`;
-  return has(key) ? t(key) : t("step.other");
+export function stepWord(s: Pick<Step, "id" | "instructions">): string {
+  for (const key of [`step.${s.instructions}`, `step.${s.id}`]) if (has(key)) return t(key as Key);
+  return t("step.other");
 }
 
 /** The levels of somebody who has not begun. */
@@ -67,8 +67,8 @@ export function waitingText(o: Operator): string {
 }
 
 /** Reasons as sentences, each once. */
-export function reasonsText(reasons: Reason[]): { what: string; how: string; step?: string }[] {
-  return reasons.map((r) => ({ ...reasonText(r.code), ...(r.step ? { step: stepWord(r.step) } : {}) }));
+export function reasonsText(reasons: Reason[], steps: Step[]): { what: string; how: string; step?: string }[] {
+  return reasons.map((r) => ({ ...reasonText(r.code), ...(r.step ? { step: stepWord(steps.find((s) => s.id === r.step) ?? { id: r.step, instructions: r.step }) } : {}) }));
 }
 
 /** Whether the browser runs on a phone: then the desk gives way to the phone's own camera, without a code. */

@@ -33,6 +33,7 @@ export interface Take extends LocalTake {
 /** What the person may keep as a proof of what was handed in. */
 export interface Receipt {
   step: string;
+  instructions: string;
   sha256: string;
 }
 
@@ -661,7 +662,10 @@ export class Phone {
 
   private note(step: string, sha256: string | null): void {
     if (sha256 === null) return;
-    this.receipts = [...this.receipts.filter((one) => one.step !== step), { step, sha256 }];
+    this.receipts = [
+      ...this.receipts.filter((one) => one.step !== step),
+      { step, instructions: this.facts.capture?.steps.find((one) => one.id === step)?.instructions ?? step, sha256 },
+    ];
     writeJSON(receiptKey, { id: this.facts.capture?.handoff.id ?? "", items: this.receipts, done: false });
   }
 

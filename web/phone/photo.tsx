@@ -24,7 +24,7 @@ function promptOf(step: CaptureStep): Key {
     case "document_front":
       return "doc.front";
     case "document_back":
-      return "doc.back";
+      return step.instructions === "document_back.card" ? "doc.back.card" : "doc.back";
     case "document_page":
       return "doc.page";
     default:

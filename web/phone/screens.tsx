@@ -15,9 +15,9 @@ import { operatorName, Page } from "./shell";
 import { settled, stepsLeft, type End } from "./screen";
 
 /** A step's name in words. */
-export function stepName(step: { id: string }): string {
-  const key = `step.${step.id}`;
-  return has(key) ? t(key) : t("step.other");
+export function stepName(step: { id: string; instructions?: string }): string {
+  for (const key of [`step.${step.instructions}`, `step.${step.id}`]) if (has(key)) return t(key);
+  return t("step.other");
 }
 
 /** Waiting for the first answer: nothing, then shapes, then words and a second way. */
@@ -453,7 +453,7 @@ export function Done({ phone }: { phone: Phone }) {
           <dl>
             {phone.receipts.map((one) => (
               <div key={one.step} class="receipt-line">
-                <dt>{stepName({ id: one.step })}</dt>
+                <dt>{stepName({ id: one.step, instructions: one.instructions })}</dt>
                 <dd class="mono" data-test={`digest-${one.step}`}>
                   {one.sha256.match(/.{1,4}/g)?.map((group, i) => <span key={i}>{group} </span>)}
                 </dd>

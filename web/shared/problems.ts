@@ -1,7 +1,7 @@
 // What to say when something was refused. Raw codes never appear; an unknown one gets the general
 // sentence with a reference.
 import { NoAnswer, Problem } from "./api";
-import { has, language, t, thin, type Key } from "./i18n";
+import { has, language, t, thin, type Key, type Params } from "./i18n";
 
 /** A problem in the reader's words. */
 export function problemText(err: unknown): string {
@@ -14,12 +14,9 @@ export function problemText(err: unknown): string {
   return t("problem.unknown", { reference: err.reference || err.code || String(err.status) });
 }
 
-/** What is wrong with a field. Codes without words of their own get the server's sentence in English, a general one otherwise. */
-export function fieldText(code: string, detail: string, field?: string): string {
-  const whole = field === undefined ? "" : `field.${field}.${code}`;
-  if (has(whole)) return t(whole);
-  const last = code.includes(".") ? code.slice(code.lastIndexOf(".") + 1) : code;
-  for (const key of [`field.${code}`, `field.${last}`]) if (has(key)) return t(key as Key);
+/** What is wrong with a field. A code may have words of its own for a `sort` of field. Codes without words of their own get the server's sentence in English, a general one otherwise. */
+export function fieldText(code: string, detail: string, about: Params = {}): string {
+  for (const key of [`field.${about.sort ?? ""}.${code}`, `field.${code}`]) if (has(key)) return t(key as Key, about);
   return language() === "en" && detail ? detail : thin(t("field.invalid"));
 }
 

@@ -45,7 +45,12 @@ export function ageOn(birth: string, day: string): number {
 /** Reads a number; `today` is the day on which its birth date must not lie ahead. */
 export function readResidentId(s: string, today: string): ResidentId {
   const number = normalizeNumber(s);
-  if (!/^\d{17}[\dX]$/.test(number) || !PROVINCES.has(number.slice(0, 2))) return { verdict: "form", number };
+  return PROVINCES.has(number.slice(0, 2)) ? readResident18(number, today) : { verdict: "form", number };
+}
+
+/** Reads a normalised number of 18 characters without looking at its region. */
+export function readResident18(number: string, today: string): ResidentId {
+  if (!/^\d{17}[\dX]$/.test(number)) return { verdict: "form", number };
   const sum = WEIGHTS.reduce((n, w, i) => n + w * Number(number[i]), 0);
   if (CHECK[sum % 11] !== number[17]) return { verdict: "check", number };
   const birthDate = `${number.slice(6, 10)}-${number.slice(10, 12)}-${number.slice(12, 14)}`;

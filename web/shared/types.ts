@@ -19,6 +19,8 @@ export interface Take { upload_id: string; media_id?: string | null; state: "ope
 
 export interface Step {
   id: string; level: number; kind: "photo" | "face" | "clip" | string; state: StepState;
+  /** Which words it is told in. */
+  instructions: string;
   channels: Channel[]; media_id: string | null; takes: Take[]; reasons: Reason[];
 }
 
@@ -49,10 +51,19 @@ export interface Me { account: Account; case_id: string | null }
 /** What is stored for Level 1. Dates are YYYY-MM-DD. */
 export interface Identity {
   nationality: string;
-  document: { type: string; number: string; issued_on?: string; expires_on: string };
+  document: DocumentFacts;
   name: string; latin_name?: string; birth_date: string; sex?: "male" | "female" | "other"; address: string; occupation?: string;
-  acting_for: { who: "self" };
+  acting_for: ActingFor;
 }
+
+/** A document; expires_on is a day or "long_term". */
+export interface DocumentFacts { type: string; number: string; issued_on?: string; expires_on?: string }
+
+/** Somebody else than the applicant. */
+export interface Somebody { name: string; nationality?: string; birth_date?: string; document?: DocumentFacts }
+
+/** Who the account is for; without a controller the applicant directs it. */
+export interface ActingFor { who: "self" | "other"; beneficiary?: Somebody; controller?: Somebody }
 
 export type KeptData = "account" | "case" | "evidence" | "unfinished_uploads" | "sessions" | "handoffs";
 export type Way = "qr" | "text_code" | "link" | "sms" | "email" | "alipay";
@@ -65,6 +76,9 @@ export interface Operator {
   review_minutes: number | null;
   /** Which ways to a phone are set up. */
   ways: Way[];
+  /** Who may use which documents: the first rule that names the nationality, or "*", counts. */
+  documents: { nationalities: string[]; types: string[] }[];
+  minimum_age: number;
 }
 
 /** What the phone's landing page shows; it claims nothing. */
