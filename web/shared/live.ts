@@ -215,6 +215,13 @@ export function openLive<T extends { seq?: number }>(o: LiveOptions<T>): Live {
   function gone() {
     say("offline");
   }
+  // With another network comes another address: a socket of the old one looks open and hears nothing any more.
+  function back() {
+    if (closed) return;
+    tries = 0;
+    connect();
+    void pollOnce();
+  }
 
   function stop() {
     closed = true;
@@ -222,12 +229,14 @@ export function openLive<T extends { seq?: number }>(o: LiveOptions<T>): Live {
     drop();
     stopPolling();
     document.removeEventListener("visibilitychange", wake);
-    for (const e of ["pageshow", "focus", "online"]) removeEventListener(e, wake);
+    for (const e of ["pageshow", "focus"]) removeEventListener(e, wake);
+    removeEventListener("online", back);
     removeEventListener("offline", gone);
   }
 
   document.addEventListener("visibilitychange", wake);
-  for (const e of ["pageshow", "focus", "online"]) addEventListener(e, wake);
+  for (const e of ["pageshow", "focus"]) addEventListener(e, wake);
+  addEventListener("online", back);
   addEventListener("offline", gone);
   connect();
   return { poke, send, close: stop };

@@ -207,3 +207,19 @@ test("nothing is left after close", async () => {
   expect([seen, polls, FakeSocket.all.length]).toEqual([[], 0, 1]);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test("after the network was away, an open socket is replaced and the link is live again", () => {
+  start();
+  const first = FakeSocket.all[0]!;
+  first.open();
+  first.say(snapshot(1, "one"));
+  win.dispatchEvent(new Event("offline"));
+  expect(links.at(-1)).toBe("offline");
+  win.dispatchEvent(new Event("online"));
+  expect(first.readyState).toBe(3);
+  const second = FakeSocket.all[1]!;
+  second.open();
+  second.say(snapshot(2, "two"));
+  expect(links.at(-1)).toBe("live");
+  expect(seen.at(-1)).toBe("two");
+});
