@@ -157,6 +157,29 @@ func (s *Store) Ping(ctx context.Context) error {
 	return failed(ctx, "ping", s.read.QueryRowContext(ctx, `SELECT count(*) FROM meta`).Scan(&n))
 }
 
+// CopyTo writes the store as it is at one moment into a new file (mode 0600), while others go on using it.
+func (s *Store) CopyTo(ctx context.Context, path string) error {
+	const verb = "copy store"
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s: %s exists", verb, path)
+	}
+	if err := private(path); err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	if _, err := s.write.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+		return failed(ctx, verb, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 // Scrub moves what stands in the write-ahead log into the file and empties the log, so that what was
 // replaced or deleted is in neither. It waits for readers of old versions for a while.
 func (s *Store) Scrub(ctx context.Context) error {

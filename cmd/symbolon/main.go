@@ -25,6 +25,8 @@ var commands = []struct {
 	{"policy", "policy check FILE: explain a policy file or say what is wrong with it; policy show: print the default one", policy},
 	{"audit", "audit verify, audit checkpoint, audit key: check every history, sign their ends", audit},
 	{"keys", "keys new, keys rotate, keys reindex: change the operator's key, or the key of look-ups", keys},
+	{"backup", "backup --out FOLDER: copy cases and photos, while the server runs", backup},
+	{"restore", "restore --from FOLDER: bring a backup into an empty data folder, and prove it", restore},
 	{"migrate", "bring the stored data to this version's form", migrate},
 	{"check-config", "read the settings, say what is wrong with them, and stop", checkConfig},
 	{"health", "ask the running server whether it is alive", health},

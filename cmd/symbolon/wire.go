@@ -137,7 +137,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		return p, err
 	}
 
-	files, err := mediafs.Open(filepath.Join(c.Data, "media"))
+	files, err := mediafs.Open(mediaFolder(c))
 	if err != nil {
 		return p, fmt.Errorf("the media folder does not open: %w", err)
 	}
@@ -389,6 +389,9 @@ func openCases(ctx context.Context, c config) (cases.Backend, error) {
 }
 
 func casesFile(c config) string { return filepath.Join(c.Data, "cases.db") }
+
+// mediaFolder is where photos are kept.
+func mediaFolder(c config) string { return filepath.Join(c.Data, "media") }
 
 // pages are the built browser apps.
 func pages() fs.FS { return web.Dist() }
