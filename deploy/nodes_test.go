@@ -1,3 +1,5 @@
+// Package deploy_test holds the example of this folder: three processes on a real Redis behind a
+// real nginx, with each of them killed, paused and restarted in turn.
 package deploy_test
 
 import (
