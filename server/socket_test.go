@@ -384,8 +384,10 @@ func TestASignOutEndsItsSocketsOnly(t *testing.T) {
 	mine, theirs := open(t, s, desk, liveOf(desk)), open(t, s, other, liveOf(desk))
 	mine.next()
 	theirs.next()
+	start := time.Now()
 	desk.Do("DELETE", "/v1/session", nil).Want(t, 204)
 	mine.closes(4401)
+	soon(t, start)
 	other.Offer()
 	theirs.until("the offer", func(m message) bool { return m.Type == "snapshot" && m.Case["handoff"] != nil })
 }
