@@ -89,8 +89,8 @@ func (c *cluster) anyNodeServesAnyCall() {
 	}
 }
 
-// endsReachOtherNodes: what one node ends or takes over stops on the others within a second (and some
-// for a busy machine).
+// endsReachOtherNodes: what one node ends or takes over stops on the others within a second (two more
+// are for a busy machine).
 func (c *cluster) endsReachOtherNodes() {
 	t := c.t
 	p := c.person("ends")
@@ -100,10 +100,12 @@ func (c *cluster) endsReachOtherNodes() {
 	upload := p.begin(1, "document_front", len(b))
 	sending := p.sendSlowly(2, upload, b, 200_000)
 	before := p.stored(1, upload)
+	began := time.Now()
 	at := p.offset(3, upload)
-	if took := sending.ended(t, 5*time.Second); took > 2*time.Second {
-		t.Errorf("the older PATCH went on for %v", took)
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the take-over took %v", took)
 	}
+	sending.ended(t, 5*time.Second)
 	if at < before || at < 200_000 || at > len(b) {
 		t.Fatalf("offset %d after %d was stored and 200000 sent", at, before)
 	}
@@ -116,13 +118,14 @@ func (c *cluster) endsReachOtherNodes() {
 	second := p.begin(1, "document_back", len(b))
 	sending = p.sendSlowly(2, second, b, 200_000)
 	phone, desk := p.watchPhone(3), p.watchDesk(2)
-	began := time.Now()
+	began = time.Now()
 	p.desk.do(200, 1, "POST", "/v1/handoffs/"+p.handoff+"/cancel", nil)
 	sending.ended(t, 5*time.Second)
-	if took := sending.at.Sub(began); took > 2*time.Second {
-		t.Errorf("the PATCH was cut after %v", took)
+	cut := sending.at.Sub(began)
+	if t.Logf("the PATCH was cut after %v", cut); cut > 3*time.Second {
+		t.Error("that is too late")
 	}
-	phone.ends(2*time.Second, 4010)
+	phone.ends(3*time.Second, 4010)
 	desk.sees("the end", state("cancelled"))
 	desk.sees("the cut take gone, the kept one there", func(doc any) bool {
 		return step(doc, "document_front") == "accepted" && step(doc, "document_back") == "todo"
