@@ -25,6 +25,7 @@ type Cluster struct {
 
 	t     testing.TB
 	addrs []string
+	nodes []*process
 }
 
 // StartCluster starts a cluster for this test. Without redis-server on the PATH the test is
@@ -42,12 +43,13 @@ func StartCluster(t testing.TB) *Cluster {
 		for i := range nodes {
 			port, bus := ports[i], ports[nodes+i]
 			running = append(running, start(t, program, port, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(bus),
-				"--cluster-node-timeout", "5000", "--cluster-config-file", "nodes.conf"))
+				"--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf"))
 			c.addrs = append(c.addrs, fmt.Sprintf("127.0.0.1:%d", port))
 			urls = append(urls, "redis://"+c.addrs[i])
 		}
 		c.URL = strings.Join(urls, ",")
 		if last = c.join(ports[nodes:]); last == nil {
+			c.nodes = running
 			return c
 		}
 		for _, p := range running {
@@ -110,6 +112,9 @@ func (c *Cluster) Client() redis.UniversalClient {
 	c.t.Cleanup(func() { _ = client.Close() })
 	return client
 }
+
+// Kill kills one of the three nodes, which takes its share of the slots with it.
+func (c *Cluster) Kill(node int) { c.nodes[node].stop() }
 
 // Clear empties every node.
 func (c *Cluster) Clear() {

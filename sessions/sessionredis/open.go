@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -38,11 +39,35 @@ func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 		several.ContextTimeoutEnabled = true
 		client = redis.NewUniversalClient(several)
 	}
-	if err := client.Ping(ctx).Err(); err != nil {
+	if err := Ping(ctx, client); err != nil {
 		_ = client.Close()
 		return nil, fmt.Errorf("reach Redis: %w", err)
 	}
 	return client, nil
+}
+
+// Ping reports whether the Redis behind client serves: the server or the master answers, or a cluster that
+// does says that it is whole enough for its own rules.
+func Ping(ctx context.Context, client Client) error {
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return client.Ping(ctx).Err()
+	}
+	// A PING goes to any node, and each answers it whatever became of the others.
+	info, err := cluster.ClusterInfo(ctx).Result()
+	if err == nil && !strings.Contains(info, "cluster_state:ok\r\n") {
+		err = errors.New("sessionredis: the cluster does not serve: too many of its nodes are gone")
+	}
+	return err
+}
+
+// LogTo sends what the driver has to say of its connections to log, for every client of this process.
+func LogTo(log *slog.Logger) { redis.SetLogger(said{log}) }
+
+type said struct{ log *slog.Logger }
+
+func (s said) Printf(ctx context.Context, format string, v ...any) {
+	s.log.WarnContext(ctx, "redis", "said", fmt.Sprintf(strings.TrimPrefix(format, "redis: "), v...))
 }
 
 // ErrAddress is returned for an address that Open cannot read.

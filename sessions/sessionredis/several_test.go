@@ -1,14 +1,18 @@
 package sessionredis_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/symbolon/symbolon/fault"
 	"github.com/symbolon/symbolon/sessions"
 	"github.com/symbolon/symbolon/sessions/redistest"
 	"github.com/symbolon/symbolon/sessions/sessionredis"
@@ -52,6 +56,61 @@ func TestOpenACluster(t *testing.T) {
 			t.Errorf("node %d was never used", i)
 		}
 	}
+
+	// A cluster that lost a part serves nobody, although most nodes answer.
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	c.Kill(2)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		err := s.Ping(ctx)
+		cancel()
+		if err != nil {
+			if fault.KindOf(err) != fault.Unavailable {
+				t.Error(err)
+			}
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("a cluster without a third of its slots is said to serve")
+		}
+	}
+}
+
+// The driver speaks in the program's own log, not in a form of its own beside it.
+func TestTheDriverSpeaksInTheLog(t *testing.T) {
+	var out syncBuffer
+	sessionredis.LogTo(slog.New(slog.NewJSONHandler(&out, nil)))
+	t.Cleanup(func() { sessionredis.LogTo(slog.Default()) })
+	server := redistest.StartMini(t)
+	client := server.Client()
+	server.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := client.Ping(ctx).Err(); err == nil {
+		t.Fatal("a stopped server answers")
+	}
+	if log := out.String(); !strings.Contains(log, `"level":"WARN","msg":"redis","said":"`) {
+		t.Errorf("the log holds %q", log)
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func session(id string, now time.Time) sessions.Session {

@@ -67,7 +67,7 @@ func New(client redis.UniversalClient) *Store {
 
 // Ping reports whether Redis answers.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.client.Ping(ctx).Err(); err != nil {
+	if err := Ping(ctx, s.client); err != nil {
 		return failed(err)
 	}
 	return nil
