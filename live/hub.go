@@ -255,17 +255,29 @@ func (h *Hub) Present(caseID string) Presence {
 // Join adds a listener. A phone's newer listener replaces the older, on whichever node.
 // The first Take of a listener always asks for a snapshot.
 func (h *Hub) Join(caseID string, role Role) *Listener {
-	l := &Listener{
-		hub: h, role: role,
-		stamp: ulid.Make(),
-		ready: make(chan struct{}, 1), done: make(chan struct{}),
-	}
+	return h.join(caseID, &Listener{hub: h, role: role, ready: make(chan struct{}, 1), done: make(chan struct{})})
+}
+
+// JoinFunc is Join for who has no goroutine that waits: wake is called when Take has something, and
+// when the hub closed the listener. It is called under the hub's lock, also before JoinFunc
+// returns: it must neither block nor use the hub.
+func (h *Hub) JoinFunc(caseID string, role Role, wake func()) *Listener {
+	return h.join(caseID, &Listener{hub: h, role: role, wake: wake})
+}
+
+func (h *Hub) join(caseID string, l *Listener) *Listener {
+	role := l.role
+	l.stamp = ulid.Make()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		h.stats.Refused++
 		l.why = Going
-		close(l.done)
+		if l.wake != nil {
+			l.wake()
+		} else {
+			close(l.done)
+		}
 		return l
 	}
 	r := h.room(caseID)
@@ -283,7 +295,7 @@ func (h *Hub) Join(caseID string, role Role) *Listener {
 	l.snapshot = true
 	p := r.present(h.cfg.Now())
 	l.presence = &p
-	signal(l.ready)
+	l.signal()
 	return l
 }
 
@@ -381,7 +393,7 @@ func (r *room) mark(seq int64) {
 		if fresh {
 			l.seq = seq
 		}
-		signal(l.ready)
+		l.signal()
 	}
 }
 
@@ -427,7 +439,7 @@ func (r *room) show(now time.Time) {
 	r.shown = p
 	for l := range r.listeners {
 		l.presence = &p
-		signal(l.ready)
+		l.signal()
 	}
 }
 

@@ -2,11 +2,13 @@ package live
 
 import "github.com/oklog/ulid/v2"
 
-// Listener is one open socket's ear. One goroutine takes from it.
+// Listener is one open socket's ear. One goroutine at a time takes from it.
 type Listener struct {
 	hub   *Hub
 	role  Role
 	stamp ulid.ULID // orders the phone's listeners of all nodes
+	// Either wake, or both channels.
+	wake  func()
 	ready chan struct{}
 	done  chan struct{}
 
@@ -19,7 +21,7 @@ type Listener struct {
 	presence *Presence
 }
 
-// Ready is signalled when Take has something.
+// Ready is signalled when Take has something; nil where the listener has a function for that.
 func (l *Listener) Ready() <-chan struct{} { return l.ready }
 
 // Take returns and clears what is pending.
@@ -36,7 +38,8 @@ func (l *Listener) Take() Pending {
 	return p
 }
 
-// Done is closed when the hub closed the listener; Why then says why.
+// Done is closed when the hub closed the listener; Why then says why. It is nil where the listener
+// has a function for that.
 func (l *Listener) Done() <-chan struct{} { return l.done }
 
 // Why returns the reason after Done, before it "".
@@ -62,12 +65,25 @@ func (l *Listener) end(why Reason) {
 	delete(l.room.listeners, l)
 	l.room = nil
 	l.why = why
-	close(l.done)
+	if l.wake != nil {
+		l.wake()
+	} else {
+		close(l.done)
+	}
+}
+
+// signal says that something is pending; hub.mu is held.
+func (l *Listener) signal() {
+	if l.wake != nil {
+		l.wake()
+	} else {
+		signal(l.ready)
+	}
 }
 
 // addProgress keeps one progress a step; hub.mu is held.
 func (l *Listener) addProgress(p Progress) {
-	signal(l.ready)
+	l.signal()
 	for i := range l.progress {
 		if l.progress[i].Step == p.Step {
 			l.progress[i] = l.progress[i].merge(p)

@@ -1,18 +1,23 @@
 package server
 
 import (
+	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/gofiber/contrib/websocket"
+	"github.com/fasthttp/websocket"
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/symbolon/symbolon/fault"
 	"github.com/symbolon/symbolon/handoff"
@@ -34,6 +39,8 @@ const (
 
 	// closeGone ends a socket whose other end has left or said goodbye: nothing is sent.
 	closeGone = 0
+	// closeOpen is no code: the socket stays.
+	closeOpen = -1
 )
 
 var closeReasons = map[int]string{
@@ -47,7 +54,7 @@ const (
 	maxFrames         = 50      // that a client sends in a second
 	socketsPerOwner   = 8       // of an account
 	socketsPerNetwork = 256
-	socketReadBuffer  = 512
+	socketReadBuffer  = 256
 	socketWriteBuffer = 4 << 10
 	socketCallFor     = 10 * time.Second // to read a snapshot
 	socketRetryMost   = 15 * time.Second
@@ -81,26 +88,51 @@ type sockets struct {
 	byNetwork map[string]int
 }
 
-// socket is one open websocket. Its handler's goroutine writes, another one reads; the first
-// joins the second before it returns, because the connection is pooled.
+// socket is one open websocket. While nothing happens it is one goroutine that reads. What
+// happens wakes a second one, which writes all there is to say and ends.
 type socket struct {
 	server         *Server
 	request        string // id of the request that opened it, for the log
 	caseID         string
 	role           live.Role
 	owner, network string // what limits count by; no owner, no such limit
+	timing         socketTiming
+	since          time.Time
 
-	timing   socketTiming
-	listener *live.Listener
-	stop     chan struct{}     // closed by closeSockets
-	told     chan *fault.Error // what the reader wants to tell the client
-	ended    chan struct{}     // closed when the reader is gone; then ending counts
-	ending   int               // why it went: a close code
-	dead     bool              // a write failed half-way: nothing more can be said
+	ws       *websocket.Conn
+	listener *live.Listener // nil where there was no place for the socket
+	writing  writing
 
-	mu      sync.Mutex // guards what follows
-	who     principal  // as of the last check
-	leaving bool       // the read deadline is not to be moved any more
+	// mu guards what follows. Nothing that locks the hub is called with it held.
+	mu      sync.Mutex
+	who     principal // as of the last check
+	leaving bool      // the read deadline is not to be moved any more
+	working bool      // somebody writes; stays set once the socket ends
+	woken   bool      // there is more for them
+	news    news
+	ended   chan struct{} // made by who waits for the reader; closed when it is gone
+}
+
+// news is what happened besides what the listener knows.
+type news struct {
+	stop  bool         // this server closes its sockets
+	ping  bool         // the time for one has come
+	again bool         // the time to read the snapshot again has come
+	told  *fault.Error // what the reader wants to tell the client
+	gone  bool         // the reader has ended
+	code  int          // a close code: why the reader ended, or why there is no place
+}
+
+// writing is what only the goroutine that writes touches.
+type writing struct {
+	began    bool // the first snapshot was sent; nothing is said before it
+	due      bool // a snapshot is
+	seq      int64
+	presence *live.Presence
+	retry    time.Duration // until the next try to read a snapshot
+	again    *time.Timer
+	ping     *time.Timer
+	dead     bool // a write failed half-way: nothing more can be said
 }
 
 // watchCase opens the live view of a case for its applicant.
@@ -137,7 +169,7 @@ func (s *Server) watchCapture(c *fiber.Ctx) error {
 // mayUpgrade is the rule for sockets by cookie: browsers send cookies with any page's
 // socket, and only the Origin tells whose page it is.
 func (s *Server) mayUpgrade(c *fiber.Ctx, p principal) error {
-	if websocket.IsWebSocketUpgrade(c) && p.byCookie && !s.ownOrigin(c, c.Get(fiber.HeaderOrigin)) {
+	if isUpgrade(c) && p.byCookie && !s.ownOrigin(c, c.Get(fiber.HeaderOrigin)) {
 		return errCrossSite
 	}
 	return nil
@@ -145,7 +177,8 @@ func (s *Server) mayUpgrade(c *fiber.Ctx, p principal) error {
 
 // upgrade turns the request into the socket k, or answers why not.
 func (s *Server) upgrade(c *fiber.Ctx, k *socket) error {
-	if !websocket.IsWebSocketUpgrade(c) {
+	key := strings.Clone(c.Get("Sec-Websocket-Key"))
+	if raw, err := base64.StdEncoding.DecodeString(key); !isUpgrade(c) || err != nil || len(raw) != 16 {
 		c.Set(fiber.HeaderUpgrade, "websocket")
 		c.Set(fiber.HeaderConnection, "Upgrade")
 		return errUpgrade
@@ -157,23 +190,82 @@ func (s *Server) upgrade(c *fiber.Ctx, k *socket) error {
 	if ev := eventOf(c); ev != nil {
 		k.request = ev.id
 	}
-	// Only looked at here: if the answer cannot be written, the handler never runs, and
+	// Only looked at here: if the answer cannot be written, the socket never begins, and
 	// nobody would give a place back.
 	if err := s.sockets.full(k); err != nil {
 		return err
 	}
-	return websocket.New(k.serve, websocket.Config{
+	// The answer is written by whoever writes to the socket later. With it the connection leaves
+	// what fasthttp keeps for a request: buffers as long as the longest head, the request, the answer.
+	ctx := c.Context()
+	ctx.SetStatusCode(fiber.StatusSwitchingProtocols) // for the log
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(hijacked net.Conn) { k.begin(ctx, hijacked, key) })
+	return nil
+}
+
+// isUpgrade reports whether the request asks for a websocket of the one version there is.
+func isUpgrade(c *fiber.Ctx) bool {
+	return websocket.FastHTTPIsWebSocketUpgrade(c.Context()) && c.Get("Sec-Websocket-Version") == "13"
+}
+
+// begin answers the request and starts the socket. It returns at once; the connection is the
+// socket's then.
+func (k *socket) begin(ctx *fasthttp.RequestCtx, hijacked net.Conn, key string) {
+	conn := hijacked.(interface{ UnsafeConn() net.Conn }).UnsafeConn()
+	// Whoever sends before the answer has not understood the protocol. What fasthttp has read
+	// already is there without waiting.
+	var early [1]byte
+	_ = hijacked.SetReadDeadline(time.Unix(1, 0)) // a closed connection says so below
+	if n, _ := hijacked.Read(early[:]); n > 0 {
+		_ = conn.Close()
+		return
+	}
+	header := http.Header{}
+	ctx.Response.Header.VisitAll(func(name, value []byte) {
+		switch string(name) {
+		case fiber.HeaderConnection, fiber.HeaderUpgrade, fiber.HeaderContentType, fiber.HeaderContentLength, fiber.HeaderDate:
+		default:
+			header.Add(string(name), string(value))
+		}
+	})
+	up := websocket.Upgrader{
 		HandshakeTimeout: k.timing.write,
 		ReadBufferSize:   socketReadBuffer,
 		WriteBufferSize:  socketWriteBuffer,
-		WriteBufferPool:  &s.sockets.buffers,
-		RecoverHandler: func(*websocket.Conn) {
-			if v := recover(); v != nil {
-				s.cfg.Log.Error("panic", "id", k.request, "error", errPanic{v, debug.Stack()}.Error())
-			}
-		},
-	})(c)
+		WriteBufferPool:  &k.server.sockets.buffers,
+		CheckOrigin:      func(*http.Request) bool { return true }, // mayUpgrade has
+	}
+	ws, err := up.Upgrade(taken{conn}, &http.Request{Method: http.MethodGet, Header: http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {key},
+	}}, header)
+	if err != nil {
+		_ = conn.Close()
+		return
+	}
+	k.ws, k.since = ws, time.Now()
+	k.writing.retry = k.timing.retry
+	k.working = true // whoever wakes it before it is complete only leaves a note
+	if code := k.server.sockets.add(k); code != closeGone {
+		k.tell(func(n *news) { n.code = code })
+	} else {
+		k.listener = k.server.cfg.Hub.JoinFunc(k.caseID, k.role, func() { k.tell(nil) })
+		k.server.cfg.Hub.Seen(k.server.closing, k.caseID, k.role)
+	}
+	go k.read()
+	go k.work()
 }
+
+// taken gives websocket.Upgrader a connection that was taken over already.
+type taken struct{ conn net.Conn }
+
+func (t taken) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return t.conn, bufio.NewReadWriter(bufio.NewReaderSize(t.conn, 16), bufio.NewWriterSize(t.conn, 16)), nil
+}
+
+func (taken) Header() http.Header         { return http.Header{} }
+func (taken) Write(p []byte) (int, error) { return len(p), nil } // of an answer that is not websocket's: there is none
+func (taken) WriteHeader(int)             {}
 
 // full reports why k may not be opened.
 func (o *sockets) full(k *socket) error {
@@ -240,68 +332,108 @@ func (s *Server) closeSockets() {
 	}
 	s.sockets.closed = true
 	for k := range s.sockets.open {
-		close(k.stop)
+		k.tell(func(n *news) { n.stop = true })
 	}
 }
 
-// serve runs the socket until it ends.
-func (k *socket) serve(ws *websocket.Conn) {
-	s, start := k.server, time.Now()
-	k.stop, k.told, k.ended = make(chan struct{}), make(chan *fault.Error, 1), make(chan struct{})
-	ctx, cancel := context.WithCancel(s.closing)
-	defer cancel()
-
-	code := s.sockets.add(k)
-	defer s.sockets.remove(k)
-	go k.read(ctx, ws)
-	// Whatever happens, also a panic: the reader must be gone before the connection goes
-	// back to its pool and becomes somebody else's.
-	defer func() {
-		cancel()
-		k.leave(ws)
-		<-k.ended
-	}()
-	if code == closeGone {
-		k.listener = s.cfg.Hub.Join(k.caseID, k.role)
-		defer k.listener.Leave()
-		s.cfg.Hub.Seen(ctx, k.caseID, k.role)
-		code = k.write(ctx, ws)
+// tell notes news, where there are any, and sees to it that somebody writes.
+func (k *socket) tell(note func(*news)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if note != nil {
+		note(&k.news)
 	}
-	k.farewell(ws, code)
-	s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "socket", slog.String("id", k.request),
-		slog.String("role", string(k.role)), slog.Int("code", code), slog.Duration("took", time.Since(start)))
+	if k.working {
+		k.woken = true
+		return
+	}
+	k.working = true
+	go k.work()
+}
+
+// work writes until there is nothing more to say.
+func (k *socket) work() {
+	code := closeGone
+	defer func() {
+		if v := recover(); v != nil {
+			k.server.cfg.Log.Error("panic", "id", k.request, "error", errPanic{v, debug.Stack()}.Error())
+			k.writing.dead, code = true, closeGone
+		}
+		if code != closeOpen {
+			k.end(code)
+		}
+	}()
+	for {
+		if code = k.write(k.server.closing); code != closeOpen {
+			return
+		}
+		k.mu.Lock()
+		if !k.woken {
+			k.working = false
+			k.mu.Unlock()
+			return
+		}
+		k.woken = false
+		k.mu.Unlock()
+	}
+}
+
+// end says why the socket ends and gives everything back. It is called once.
+func (k *socket) end(code int) {
+	for _, t := range []*time.Timer{k.writing.ping, k.writing.again} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	ended := make(chan struct{})
+	k.mu.Lock()
+	k.ended = ended
+	if k.news.gone {
+		close(ended)
+	}
+	k.mu.Unlock()
+	k.farewell(code, ended)
+	k.leave()
+	<-ended
+	if k.listener != nil {
+		k.listener.Leave()
+	}
+	k.server.sockets.remove(k)
+	_ = k.ws.Close() // it is gone, or was said goodbye to
+	k.server.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "socket", slog.String("id", k.request),
+		slog.String("role", string(k.role)), slog.Int("code", code), slog.Duration("took", time.Since(k.since)))
 }
 
 // farewell says why the socket ends and gives the other end a moment to answer.
-func (k *socket) farewell(ws *websocket.Conn, code int) {
-	if code == closeGone || k.dead {
+func (k *socket) farewell(code int, ended <-chan struct{}) {
+	if code == closeGone || k.writing.dead {
 		return
 	}
 	frame := websocket.FormatCloseMessage(code, closeReasons[code])
-	if ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(k.timing.farewell)) != nil {
+	if k.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(k.timing.farewell)) != nil {
 		return
 	}
 	wait := time.NewTimer(k.timing.farewell)
 	defer wait.Stop()
 	select {
-	case <-k.ended:
+	case <-ended:
 	case <-wait.C:
 	}
 }
 
 // leave makes the reader return.
-func (k *socket) leave(ws *websocket.Conn) {
+func (k *socket) leave() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.leaving = true
-	_ = ws.SetReadDeadline(time.Unix(1, 0)) // a closed connection needs none
+	_ = k.ws.SetReadDeadline(time.Unix(1, 0)) // a closed connection needs none
 }
 
 // alive notes a sign of the other end.
-func (k *socket) alive(ctx context.Context, ws *websocket.Conn) {
+func (k *socket) alive(ctx context.Context) {
 	k.mu.Lock()
 	if !k.leaving {
-		_ = ws.SetReadDeadline(time.Now().Add(k.timing.silence))
+		_ = k.ws.SetReadDeadline(time.Now().Add(k.timing.silence))
 	}
 	who := k.who
 	k.mu.Unlock()
@@ -316,14 +448,23 @@ func (k *socket) alive(ctx context.Context, ws *websocket.Conn) {
 
 // The reading side.
 
+var errFlood = errors.New("server: too many frames")
+
 // read takes what the client sends until the connection ends.
-func (k *socket) read(ctx context.Context, ws *websocket.Conn) {
-	defer close(k.ended)
+func (k *socket) read() {
+	ctx, code := k.server.closing, closeGone
 	defer func() {
 		if v := recover(); v != nil {
 			k.server.cfg.Log.Error("panic", "id", k.request, "error", errPanic{v, debug.Stack()}.Error())
 		}
+		k.tell(func(n *news) {
+			n.gone, n.code = true, code
+			if k.ended != nil {
+				close(k.ended)
+			}
+		})
 	}()
+	ws := k.ws
 	ws.SetReadLimit(maxMessage)
 	var second time.Time
 	frames := 0
@@ -335,52 +476,48 @@ func (k *socket) read(ctx context.Context, ws *websocket.Conn) {
 		frames++
 		return frames > maxFrames
 	}
-	errFlood := errors.New("server: too many frames")
 	ws.SetPongHandler(func(string) error {
 		if flood() {
 			return errFlood
 		}
-		k.alive(ctx, ws)
+		k.alive(ctx)
 		return nil
 	})
 	ws.SetPingHandler(func(data string) error {
 		if flood() {
 			return errFlood
 		}
-		k.alive(ctx, ws)
+		k.alive(ctx)
 		err := ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second))
 		if errors.Is(err, websocket.ErrCloseSent) {
 			return nil
 		}
 		return err
 	})
-	k.alive(ctx, ws)
+	k.alive(ctx)
 	for {
 		kind, message, err := ws.ReadMessage()
 		if err != nil {
 			var timeout net.Error
 			switch {
 			case errors.Is(err, errFlood):
-				k.ending = closeFlood
+				code = closeFlood
 			case errors.As(err, &timeout) && timeout.Timeout():
-				k.ending = closeSlow
+				code = closeSlow
 			}
 			return
 		}
 		switch {
 		case flood():
-			k.ending = closeFlood
+			code = closeFlood
 			return
 		case kind != websocket.TextMessage || k.role != live.Phone:
-			k.ending = closeText
+			code = closeText
 			return
 		}
-		k.alive(ctx, ws)
+		k.alive(ctx)
 		if err := k.heard(ctx, message); err != nil {
-			select {
-			case k.told <- classify(err):
-			default: // one at a time is enough
-			}
+			k.tell(func(n *news) { n.told = classify(err) }) // one at a time is enough
 		}
 	}
 }
@@ -446,117 +583,114 @@ type problemMessage struct {
 	Problem map[string]any `json:"problem"`
 }
 
-// write tells the client what happens until the socket ends, and returns the close code.
-func (k *socket) write(ctx context.Context, ws *websocket.Conn) int {
-	ping := time.NewTicker(k.timing.ping)
-	defer ping.Stop()
-	again := time.NewTimer(0)
-	again.Stop()
-	defer again.Stop()
-	wait := k.timing.retry
+// write tells the client what has happened, and returns the close code, or closeOpen.
+func (k *socket) write(ctx context.Context) int {
+	w := &k.writing
+	if w.ping == nil {
+		w.ping = time.AfterFunc(k.timing.ping, func() { k.tell(func(n *news) { n.ping = true }) })
+	}
+	k.mu.Lock()
+	now := k.news
+	k.news = news{stop: now.stop, gone: now.gone, code: now.code}
+	k.mu.Unlock()
+	switch {
+	case now.gone || now.code != closeGone:
+		return now.code
+	case now.stop || ctx.Err() != nil:
+		return closeGoing
+	}
+	if why := k.listener.Why(); why != "" {
+		return closedBecause(why)
+	}
+	if now.ping {
+		w.ping.Reset(k.timing.ping)
+		if _, err := k.check(ctx); err != nil {
+			if code := closeCode(k.role, err); code != closeGone {
+				return code
+			}
+		}
+		if err := k.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(k.timing.write)); err != nil {
+			return k.failed(err)
+		}
+	}
 
-	first := true // nothing is said before the first snapshot
-	var due bool
-	var seq int64
-	var presence *live.Presence
-	for {
-		var progress []live.Progress
-		var told *fault.Error
-		select {
-		case <-k.ended:
-			return k.ending
-		case <-k.stop:
-			return closeGoing
-		case <-ctx.Done():
-			return closeGoing
-		case <-k.listener.Done():
-			return closedBecause(k.listener.Why())
-		case <-k.listener.Ready():
-			p := k.listener.Take()
-			if p.Snapshot {
-				due, seq = true, p.Seq
+	p := k.listener.Take()
+	if p.Snapshot {
+		w.due, w.seq = true, p.Seq
+	} else if now.again {
+		w.due, w.seq = true, 0
+	}
+	if p.Presence != nil {
+		w.presence = p.Presence
+	}
+	if w.due {
+		w.due = false
+		m, err := k.snapshot(ctx, w.seq)
+		if err != nil {
+			if code := closeCode(k.role, err); code != closeGone {
+				return code
 			}
-			if p.Presence != nil {
-				presence = p.Presence
+			k.server.cfg.Log.Warn("snapshot not read", "id", k.request, "error", err.Error())
+			if w.again != nil {
+				w.again.Stop()
 			}
-			progress = p.Progress
-		case <-again.C:
-			due, seq = true, 0
-		case told = <-k.told:
-		case <-ping.C:
-			if _, err := k.check(ctx); err != nil {
-				if code := closeCode(k.role, err); code != closeGone {
-					return code
-				}
-			}
-			if err := ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(k.timing.write)); err != nil {
-				return k.failed(err)
-			}
-			continue
+			w.again = time.AfterFunc(w.retry, func() { k.tell(func(n *news) { n.again = true }) })
+			w.retry = min(2*w.retry, socketRetryMost)
+			return closeOpen
 		}
-
-		if due {
-			due = false
-			m, err := k.snapshot(ctx, seq)
-			if err != nil {
-				if code := closeCode(k.role, err); code != closeGone {
-					return code
-				}
-				k.server.cfg.Log.Warn("snapshot not read", "id", k.request, "error", err.Error())
-				again.Reset(wait)
-				wait = min(2*wait, socketRetryMost)
-				continue
-			}
-			again.Stop()
-			wait = k.timing.retry
-			if err := k.send(ws, m); err != nil {
-				return k.failed(err)
-			}
-			first = false
+		if w.again != nil {
+			w.again.Stop()
+			w.again = nil
 		}
-		if first {
-			continue // progress is lost, the presence waits
+		w.retry = k.timing.retry
+		if err := k.send(m); err != nil {
+			return k.failed(err)
 		}
-		if presence != nil {
-			if err := k.send(ws, presenceMessage{"presence", *presence}); err != nil {
-				return k.failed(err)
-			}
-			presence = nil
+		w.began = true
+	}
+	if !w.began {
+		return closeOpen // progress is lost, the presence waits
+	}
+	if w.presence != nil {
+		if err := k.send(presenceMessage{"presence", *w.presence}); err != nil {
+			return k.failed(err)
 		}
-		if k.role == live.Desk { // the phone knows what it does
-			for _, p := range progress {
-				if err := k.send(ws, progressMessage{"progress", p}); err != nil {
-					return k.failed(err)
-				}
-			}
-		}
-		if told != nil {
-			status, ok := statusOf[told.Kind]
-			if !ok {
-				status = fiber.StatusInternalServerError
-			}
-			if err := k.send(ws, problemMessage{"problem", document(told, status)}); err != nil {
+		w.presence = nil
+	}
+	if k.role == live.Desk { // the phone knows what it does
+		for _, p := range p.Progress {
+			if err := k.send(progressMessage{"progress", p}); err != nil {
 				return k.failed(err)
 			}
 		}
 	}
+	if now.told != nil {
+		status, ok := statusOf[now.told.Kind]
+		if !ok {
+			status = fiber.StatusInternalServerError
+		}
+		if err := k.send(problemMessage{"problem", document(now.told, status)}); err != nil {
+			return k.failed(err)
+		}
+	}
+	return closeOpen
 }
 
-func (k *socket) send(ws *websocket.Conn, message any) error {
+func (k *socket) send(message any) error {
 	data, err := json.Marshal(message)
 	if err != nil {
 		return err
 	}
-	if err := ws.SetWriteDeadline(time.Now().Add(k.timing.write)); err != nil {
+	if err := k.ws.SetWriteDeadline(time.Now().Add(k.timing.write)); err != nil {
 		return err
 	}
-	return ws.WriteMessage(websocket.TextMessage, data)
+	return k.ws.WriteMessage(websocket.TextMessage, data)
 }
 
 // failed is the code of a socket that could not be written to. What was begun cannot be
 // finished, so a client that is too slow finds only the end of the connection.
 func (k *socket) failed(err error) int {
-	k.dead = true
+	k.writing.dead = true
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return closeSlow

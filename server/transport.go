@@ -117,6 +117,7 @@ func (s *Server) equip() {
 	web.IdleTimeout = s.timing.keepAlive
 	web.Concurrency = 2 * maxConns // never reached: slots bound it
 	web.SecureErrorLogMessage = true
+	web.KeepHijackedConns = true // sockets close their own
 	web.ConnState = func(c net.Conn, state fasthttp.ConnState) {
 		if c := connOf(c); c != nil {
 			c.idle.Store(state == fasthttp.StateIdle)
