@@ -123,6 +123,9 @@ func (s *Service) Account(ctx context.Context, id string) (Account, error) {
 }
 
 func (s *Service) openAccount(d AccountDocument) (Account, error) {
+	if len(d.WrappedKey) == 0 { // erased
+		return Account{}, ErrAccountUnknown
+	}
 	k, err := s.cfg.Keys.Unwrap(d.WrappedKey, seal.Bind("account", d.ID))
 	if err != nil {
 		return Account{}, fmt.Errorf("unwrap the key of %s: %w", d.ID, err)

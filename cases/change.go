@@ -95,6 +95,10 @@ func (s *Service) save(ctx context.Context, old Document, c *change) {
 	if c.Erased() {
 		c.State = Erased
 	}
+	if c.by.Kind == ByApplicant || c.by.Kind == ByPhone {
+		c.ActedAt = c.at
+	}
+	c.planErasure(s.cfg.Policy.Retention)
 	if len(old.Pending) > 0 && s.copied(ctx, old) {
 		c.Pending = slices.Clone(c.Pending[len(old.Pending):])
 	}

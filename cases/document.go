@@ -39,6 +39,13 @@ type Document struct {
 	// ReportedAt marks a case whose applicant answered "It's not me".
 	ReportedAt time.Time `json:"reported_at,omitzero" bson:"reported_at,omitempty"`
 
+	// ActedAt is when the applicant or a phone last changed something.
+	ActedAt time.Time `json:"acted_at,omitzero" bson:"acted_at,omitempty"`
+	// HeldAt is when somebody forbade to erase the case.
+	HeldAt time.Time `json:"held_at,omitzero" bson:"held_at,omitempty"`
+	// RelationEndedAt is when the relationship with a customer ended, which retention counts from.
+	RelationEndedAt time.Time `json:"relation_ended_at,omitzero" bson:"relation_ended_at,omitempty"`
+
 	// ErasedAt is when the case's key was destroyed. Such a case stands under its own id as its account,
 	// so that the account may begin anew.
 	ErasedAt time.Time `json:"erased_at,omitzero" bson:"erased_at,omitempty"`
@@ -57,7 +64,7 @@ type Document struct {
 }
 
 // Erased reports whether the case's key was destroyed.
-func (d *Document) Erased() bool { return !d.ErasedAt.IsZero() }
+func (d Document) Erased() bool { return !d.ErasedAt.IsZero() }
 
 // HistoryHead is the number and hash of the newest history entry.
 type HistoryHead struct {
@@ -115,6 +122,7 @@ const (
 	JobCheck   = "check_level"     // examine a submitted level
 	JobDestroy = "destroy_uploads" // destroy the bytes of takes that left the case
 	JobExpire  = "expire_takes"    // drop the takes that nobody kept in time
+	JobRetain  = "erase_case"      // erase a case whose time is over
 )
 
 // JobState is the state of a job. A finished job is dropped from the document.

@@ -26,6 +26,7 @@ type Policy struct {
 	MinimumAge int                 `yaml:"minimum_age"` // whole years
 	Documents  []DocumentRule      `yaml:"documents"`
 	Approve    Approve             `yaml:"approve"`
+	Retention  Retention           `yaml:"retention"`
 	Checks     DocumentChecks      `yaml:"document_checks"`
 	Channels   map[string][]string `yaml:"channels"`
 	Attempts   int                 `yaml:"attempts"`
@@ -99,6 +100,7 @@ func (p *Policy) check() error {
 	if p.Attempts < 1 || p.Attempts > 100 {
 		say("attempts: %d is not between 1 and 100", p.Attempts)
 	}
+	p.Retention.check(say)
 	named := map[string]bool{}
 	for i, r := range p.Documents {
 		if len(r.Nationalities) == 0 || len(r.Types) == 0 {
@@ -200,6 +202,9 @@ func (p Policy) Explain(w io.Writer) error {
 		b.WriteString("No photo is sent back by the rules.\n")
 	}
 	b.WriteString("Whatever else the checks of a document find or cannot tell goes to a person.\n")
+	r := p.Retention
+	fmt.Fprintf(&b, "\nA case that its applicant abandoned is erased after %d days, a rejected one after %d days.\n", r.AbandonedDays, r.RejectedDays)
+	fmt.Fprintf(&b, "From Level %d on somebody is a customer: kept until %d years after the relationship ended.\n", r.CustomerLevel, r.CustomerYears)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -126,6 +126,8 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 	})
 	if errors.Is(err, errNotOurs) {
 		err = nil
+	} else if err == nil && job.Kind == JobRetain {
+		err = s.scrub(ctx)
 	}
 	return errors.Join(failure, err)
 }
@@ -146,6 +148,14 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 				c.expireTakes(&c.Steps[i])
 			}
 			c.queueExpiry()
+			return nil
+		}, nil
+	case JobRetain:
+		return func(c *change) error {
+			// What was due may have been held, or taken up again, meanwhile.
+			if at, rule, ok := s.cfg.Policy.Retention.due(&c.Document); ok && !at.After(c.at) {
+				c.erase(rule, false)
+			}
 			return nil
 		}, nil
 	case JobCheck:

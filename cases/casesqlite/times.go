@@ -13,7 +13,7 @@ func toMS(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 // trimmed is d with every time to the millisecond. The caller's d is not touched.
 func trimmed(d cases.Document) cases.Document {
 	d.CreatedAt, d.UpdatedAt, d.ReportedAt = toMS(d.CreatedAt), toMS(d.UpdatedAt), toMS(d.ReportedAt)
-	d.ErasedAt = toMS(d.ErasedAt)
+	d.ErasedAt, d.ActedAt, d.HeldAt, d.RelationEndedAt = toMS(d.ErasedAt), toMS(d.ActedAt), toMS(d.HeldAt), toMS(d.RelationEndedAt)
 	d.Levels = slices.Clone(d.Levels)
 	for i := range d.Levels {
 		l := &d.Levels[i]
