@@ -44,8 +44,20 @@ var defaultTiming = timing{
 	floorBytes: 2 << 10,
 }
 
-// maxConns is how many connections are open at once; further ones wait to be accepted.
-const maxConns = 16384
+// maxConns is how many connections are open at once, fewer where the process may not open that many
+// files and spareFiles besides, for the stores; further ones wait to be accepted.
+const (
+	maxConns   = 32768
+	spareFiles = 512
+)
+
+func connsAllowed() int {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur >= maxConns+spareFiles {
+		return maxConns
+	}
+	return max(int(files.Cur)-spareFiles, int(files.Cur)/2)
+}
 
 // connsPerNetwork is how many of them one network may hold, so that none can hold all of them. A further
 // one is closed at once. Trusted proxies and this machine itself, which may be one, are not counted.
@@ -96,7 +108,7 @@ func (s *Server) equip() {
 	}
 	s.transport = transport{
 		stop:      make(chan struct{}),
-		slots:     make(chan struct{}, maxConns),
+		slots:     make(chan struct{}, connsAllowed()),
 		listeners: map[net.Listener]bool{},
 		conns:     map[*conn]bool{},
 		byNetwork: map[netip.Prefix]int{},
