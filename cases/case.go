@@ -158,7 +158,8 @@ type Identity struct {
 	Sex         string        `json:"sex,omitempty"`
 	Address     string        `json:"address"`
 	Occupation  string        `json:"occupation,omitempty"`
-	ActingFor   ActingFor     `json:"acting_for"`
+	ActingFor   ActingFor     `json:"acting_for,omitzero"` // of a business: Business.Beneficiary
+	Business    *Company      `json:"business,omitempty"`  // of a business; the fields above are then the acting person's
 }
 
 // DocumentFacts are the facts of the certificate.

@@ -16,6 +16,9 @@ const (
 	DocumentFront = "document_front"
 	DocumentBack  = "document_back"
 	DocumentPage  = "document_page"
+
+	BusinessLicence = "business_licence"
+	Authorisation   = "authorisation"
 )
 
 // Document types of Level 1.

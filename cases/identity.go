@@ -25,24 +25,23 @@ func (s *Service) PutIdentity(ctx context.Context, by Actor, id string, version 
 		if !editable(c.level(1).State) {
 			return ErrLevelNotOpen
 		}
-		facts, bad := s.cfg.Policy.validate(facts, c.at)
+		facts, bad := s.cfg.Policy.validate(c.Kind, facts, c.at)
 		if bad != nil {
 			return fault.Fields(bad...)
 		}
 		c.Identity = c.key.Seal(mustJSON(facts), boundIdentity(c.ID))
-		if c.DocumentType != facts.Document.Type {
-			c.DocumentType = facts.Document.Type
-			c.plan(s.cfg.Policy)
-		}
+		c.DocumentType = facts.Document.Type
+		c.plan(s.cfg.Policy.stepsFor(c.Kind, &facts))
 		c.note(Entry{Event: "identity_stored", Level: 1, Data: map[string]string{"document_type": facts.Document.Type}})
 		return nil
 	})
 }
 
-// plan sets the steps that the document asks for. Takes of steps that are no longer asked for are dropped.
-func (c *change) plan(p Policy) {
+// plan sets the steps of the case; those that it has already stay as they are. Takes of steps that are no longer
+// asked for are dropped.
+func (c *change) plan(steps []Step) {
 	old := c.Steps
-	c.Steps = p.stepsFor(c.DocumentType)
+	c.Steps = steps
 	for i := range old {
 		if st := c.step(old[i].ID); st != nil {
 			*st = old[i]
@@ -52,8 +51,14 @@ func (c *change) plan(p Policy) {
 	}
 }
 
-// lookUp is the keyed value under which a case with these facts is found.
-func (s *Service) lookUp(c Case) []byte { return s.documentIndex(c.Facts.Document) }
+// lookUp is the keyed value under which a case with these facts is found: a person's by the document, a
+// company's by its registration, so that whoever acts for it may have an account of their own.
+func (s *Service) lookUp(c Case) []byte {
+	if b := c.Facts.Business; b != nil {
+		return s.index.Index("registration", b.Registration.Country+"\x00"+b.Registration.Type+"\x00"+b.Registration.Number)
+	}
+	return s.documentIndex(c.Facts.Document)
+}
 
 // documentIndex is the keyed look-up value of a document.
 func (s *Service) documentIndex(d DocumentFacts) []byte {
@@ -61,9 +66,19 @@ func (s *Service) documentIndex(d DocumentFacts) []byte {
 }
 
 // validate checks the facts of Level 1 at a time and returns them normalised, or every bad field.
-func (p Policy) validate(f Identity, at time.Time) (Identity, []fault.Field) {
+func (p Policy) validate(kind Kind, f Identity, at time.Time) (Identity, []fault.Field) {
 	v := &validation{today: checks.Day(at, p.zone), policy: p}
-	f.ActingFor = v.actingFor("acting_for", f.ActingFor)
+	switch {
+	case kind != Business:
+		f.ActingFor = v.actingFor("acting_for", f.ActingFor)
+		if f.Business != nil {
+			v.bad("business", "case_kind", "This case is a person's.")
+		}
+	case f.ActingFor != ActingFor{}:
+		v.bad("acting_for", "case_kind", "This case is a company's: say it in business.beneficiary.")
+	case f.Business == nil:
+		v.bad("business", "required", "This is needed.")
+	}
 	f.Nationality = v.nationality("nationality", f.Nationality)
 	says := v.document("document", &f.Document, f.Nationality)
 	if f.Document.ExpiresOn == "" {
@@ -85,6 +100,10 @@ func (p Policy) validate(f Identity, at time.Time) (Identity, []fault.Field) {
 	f.Address = v.text("address", f.Address, 5, 300, isTextRune)
 	if f.Occupation != "" {
 		f.Occupation = v.text("occupation", f.Occupation, 1, 100, isTextRune)
+	}
+	if kind == Business && f.Business != nil {
+		b := v.business(*f.Business, f)
+		f.Business = &b
 	}
 	return f, v.fields
 }

@@ -15,13 +15,13 @@ func (s *Service) Create(ctx context.Context, a Account, kind Kind) (Case, error
 	switch {
 	case a.Staff():
 		return Case{}, ErrStaff
-	case kind != Person:
+	case kind != Person && kind != Business:
 		return Case{}, ErrKind
 	}
 	now := s.now()
 	c := change{by: Actor{Kind: ByApplicant, ID: a.ID}, at: now, key: seal.NewKey(), Document: Document{
 		ID: "case_" + ulid.Make().String(), Schema: SchemaVersion, AccountID: a.ID, Kind: kind, CreatedAt: now,
-		Steps: s.cfg.Policy.stepsFor(""),
+		Steps: s.cfg.Policy.stepsFor(kind, nil),
 	}}
 	c.WrappedKey = s.cfg.Keys.Wrap(c.key, seal.Bind("case", c.ID))
 	for n := 1; n <= levels; n++ {

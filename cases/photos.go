@@ -15,6 +15,12 @@ var photoReasons = []string{
 	"document.black_white", "document.wrong_side",
 }
 
+// paperChecks are the checks that hold of any sheet; the others expect a card or a page of a passport.
+var paperChecks = []string{checks.CheckLight, checks.CheckGlare, checks.CheckSharp}
+
+// isPaper reports whether a step asks for a sheet rather than for a document with a number of its own.
+func isPaper(step string) bool { return step == BusinessLicence || step == Authorisation }
+
 // checkTwoSides is the check that two steps hold two pictures.
 const checkTwoSides = "two_sides"
 
@@ -44,6 +50,9 @@ func (s *Service) checkPhotos(ctx context.Context, c Case, level int) (func(*cha
 				return nil, fmt.Errorf("decode %s: %w", st.ID, err)
 			}
 			for _, f := range p.Findings {
+				if isPaper(st.ID) && !slices.Contains(paperChecks, f.Check) {
+					continue
+				}
 				found = append(found, Check{Step: st.ID, Check: f.Check, Verdict: f.Verdict, Code: f.Code, Measures: f.Measures})
 			}
 			if same, ok := p.against(photos); ok {
@@ -88,7 +97,7 @@ func (s *Service) readPhotos(ctx context.Context, c Case, photos []photo, found 
 	today := checks.Day(s.now(), s.cfg.Policy.zone)
 	var readings []Reading
 	for _, p := range photos {
-		if s.cfg.Reader == nil {
+		if s.cfg.Reader == nil || isPaper(p.step) {
 			*found = append(*found, Check{Step: p.step, Check: checkRead, Verdict: checks.Skipped})
 			continue
 		}

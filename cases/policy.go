@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/text/language"
+
+	"github.com/symbolon/symbolon/checks"
 )
 
 //go:embed policy.yaml
@@ -31,7 +34,10 @@ type Policy struct {
 	Channels   map[string][]string `yaml:"channels"`
 	Attempts   int                 `yaml:"attempts"`
 
-	zone *time.Location
+	BeneficialOwners *BeneficialOwners `yaml:"beneficial_owners"` // 25% or more where it is left out
+
+	zone      *time.Location
+	threshold *big.Rat
 }
 
 // DocumentRule says which document types some nationalities may use.
@@ -40,12 +46,26 @@ type DocumentRule struct {
 	Types         []string `yaml:"types"`
 }
 
+// BeneficialOwners says from which share on a person counts as an owner of a company.
+type BeneficialOwners struct {
+	Threshold string `yaml:"threshold"` // as "25%" or "1/4"
+	AtLeast   bool   `yaml:"at_least"`  // the threshold itself counts, too
+}
+
+// reaches reports whether a share makes a person a beneficial owner.
+func (p Policy) reaches(share *big.Rat) bool {
+	c := share.Cmp(p.threshold)
+	return c > 0 || c == 0 && p.BeneficialOwners.AtLeast
+}
+
 // Approve says what approves a level whose checks found nothing: "rules" or "person".
 type Approve struct {
 	Level1 string `yaml:"level_1"`
 	Level2 string `yaml:"level_2"`
 	// Level1ForOther is Level 1 of somebody who opens the account for another person; "person" where it is left out.
 	Level1ForOther string `yaml:"level_1_for_other"`
+	// Level1Business is Level 1 of a company; "person" where it is left out.
+	Level1Business string `yaml:"level_1_business"`
 }
 
 // DocumentChecks says what follows from the checks of photos.
@@ -127,7 +147,17 @@ func (p *Policy) check() error {
 	if p.Approve.Level1ForOther == "" {
 		p.Approve.Level1ForOther = byPerson
 	}
-	for level, how := range map[string]string{"level_1": p.Approve.Level1, "level_2": p.Approve.Level2, "level_1_for_other": p.Approve.Level1ForOther} {
+	if p.Approve.Level1Business == "" {
+		p.Approve.Level1Business = byPerson
+	}
+	if p.BeneficialOwners == nil {
+		p.BeneficialOwners = &BeneficialOwners{Threshold: "25%", AtLeast: true}
+	}
+	var ok bool
+	if p.threshold, ok = checks.ParseShare(p.BeneficialOwners.Threshold); !ok {
+		say("beneficial_owners.threshold: %q is no share; write it as 25%% or 1/4", p.BeneficialOwners.Threshold)
+	}
+	for level, how := range map[string]string{"level_1": p.Approve.Level1, "level_2": p.Approve.Level2, "level_1_for_other": p.Approve.Level1ForOther, "level_1_business": p.Approve.Level1Business} {
 		if how != byRules && how != byPerson {
 			say("approve.%s: %q is not known; write rules or person", level, how)
 		}
@@ -192,8 +222,13 @@ func (p Policy) Explain(w io.Writer) error {
 		}
 	}
 	how := map[string]string{byRules: "is approved at once when the checks find nothing", byPerson: "goes to a person"}
-	fmt.Fprintf(&b, "\nNobody under %d.\nLevel 1 %s.\nLevel 1 for somebody else's account %s.\nLevel 2 %s.\n",
-		p.MinimumAge, how[p.Approve.Level1], how[p.Approve.Level1ForOther], how[p.Approve.Level2])
+	fmt.Fprintf(&b, "\nNobody under %d.\nLevel 1 %s.\nLevel 1 for somebody else's account %s.\nLevel 1 of a company %s.\nLevel 2 %s.\n",
+		p.MinimumAge, how[p.Approve.Level1], how[p.Approve.Level1ForOther], how[p.Approve.Level1Business], how[p.Approve.Level2])
+	owners := "more than"
+	if p.BeneficialOwners.AtLeast {
+		owners = "at least"
+	}
+	fmt.Fprintf(&b, "Who owns %s %s of a company is named in full.\n", owners, p.BeneficialOwners.Threshold)
 	fmt.Fprintf(&b, "Photos are taken from: %s.\n", strings.Join(p.Channels["photo"], ", "))
 	fmt.Fprintf(&b, "A step that was sent back %d times goes to a person.\n", p.Attempts)
 	if back := p.Checks.SendBack; len(back) > 0 {
@@ -220,14 +255,20 @@ const levels = 3
 
 func offered(level int) bool { return level == 1 || level == 2 }
 
-// stepsFor returns the steps of a case whose document has this type ("" while unknown).
-func (p Policy) stepsFor(documentType string) []Step {
-	d := documentTypes[documentType]
-	if d == nil {
-		d = documentTypes[CNResidentID]
+// stepsFor returns the steps of a case with these facts, nil while they are unknown.
+func (p Policy) stepsFor(kind Kind, f *Identity) []Step {
+	steps := documentTypes[CNResidentID].steps
+	if f != nil {
+		steps = documentTypes[f.Document.Type].steps
+	}
+	if kind == Business {
+		steps = append(slices.Clone(steps), BusinessLicence)
+		if f != nil && f.Business.ActingAs == ActingAgent {
+			steps = append(steps, Authorisation)
+		}
 	}
 	var out []Step
-	for _, id := range d.steps {
+	for _, id := range steps {
 		out = append(out, Step{ID: id, Level: 2, Kind: "photo", State: Todo, Channels: slices.Clone(p.Channels["photo"])})
 	}
 	return out

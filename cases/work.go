@@ -175,7 +175,7 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 // document stands in another case: then a person looks, and the applicant is not told. A person looks, too, at what the
 // policy leaves to one.
 func (s *Service) checkFacts(ctx context.Context, c Case) (func(*change) error, error) {
-	if _, bad := s.cfg.Policy.validate(*c.Facts, s.now()); bad != nil {
+	if _, bad := s.cfg.Policy.validate(c.Kind, *c.Facts, s.now()); bad != nil {
 		return func(c *change) error { return s.decide(c, 1, again, Reason{Code: "data.facts_invalid"}) }, nil
 	}
 	same, err := s.cfg.Store.CasesByDocument(ctx, c.DocumentIndex, 2)
@@ -185,10 +185,32 @@ func (s *Service) checkFacts(ctx context.Context, c Case) (func(*change) error, 
 	if slices.ContainsFunc(same, func(id string) bool { return id != c.ID }) {
 		return func(c *change) error { return s.decide(c, 1, review, Reason{Code: "duplicate.identity"}) }, nil
 	}
+	if b := c.Facts.Business; b != nil {
+		return s.checkedCompany(*b), nil
+	}
 	if c.Facts.ActingFor.Who == ForOther && s.cfg.Policy.Approve.Level1ForOther != byRules {
 		return func(c *change) error { return s.decide(c, 1, review, Reason{Code: "account.for_other"}) }, nil
 	}
 	return s.passed(1), nil
+}
+
+// checkedCompany is what becomes of a company's Level 1. A person looks at what was declared rather than counted.
+func (s *Service) checkedCompany(b Company) func(*change) error {
+	var why []Reason
+	if b.Exemption != "" {
+		why = append(why, Reason{Code: "company.exemption_declared"})
+	}
+	if len(b.Controllers) > 0 {
+		why = append(why, Reason{Code: "company.controllers_named"})
+	}
+	if b.Beneficiary.Who == ForOther {
+		why = append(why, Reason{Code: "account.for_other"})
+	}
+	a := review
+	if s.cfg.Policy.Approve.Level1Business == byRules && why == nil {
+		a = approve
+	}
+	return func(c *change) error { return s.decide(c, 1, a, why...) }
 }
 
 // passed is what becomes of a level whose checks found nothing.

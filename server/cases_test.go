@@ -264,3 +264,45 @@ func TestWhomAnAccountIsForComesBackWhileItMayBeChanged(t *testing.T) {
 	}
 	p.Do("PUT", p.Path("/identity"), []byte(`{"acting_for":{"who":"self","beneficiary":{"nick":"x"}}}`), "If-Match", p.Version()).Want(t, 400, "json_malformed")
 }
+
+func TestACompanysFacts(t *testing.T) {
+	s := servertest.Start(t)
+	p := s.Applicant(t)
+	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "business"}).Want(t, 201).String("id")
+	in := servertest.Identity()
+	delete(in, "acting_for")
+	company := map[string]any{
+		"legal_name": "样本贸易有限公司", "registration": map[string]any{"type": "uscc", "number": "91110000600037341L", "country": "CHN"},
+		"activity": "进出口贸易", "registered_address": "样本省样本市样本路 2 号", "acting_as": "authorised_agent",
+		"legal_representative": map[string]any{"name": "王样", "document": map[string]any{"type": "passport", "number": "C01X00T47"}},
+		"parties":              []any{map[string]any{"id": "p1", "kind": "person", "name": "李雷"}},
+		"holdings":             []any{map[string]any{"holder": "p1", "in": "company", "share": "1/2"}, map[string]any{"holder": "p2", "in": "company", "share": "150%"}},
+		"controllers":          []any{}, "beneficiary": map[string]any{"who": "self"},
+	}
+	in["business"] = company
+	a := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 422, "invalid_fields")
+	if got := a.String("errors.0.field") + " " + a.String("errors.1.field"); got != "business.holdings.1.holder business.holdings.1.share" {
+		t.Errorf("errors %v", a.Get("errors"))
+	}
+	if strings.Contains(string(a.Body), "李雷") {
+		t.Errorf("a name stands in the problem: %s", a.Body)
+	}
+	company["holdings"] = []any{}
+	company["controllers"] = []any{map[string]any{"party": "p1", "basis": "control"}}
+	company["parties"] = []any{map[string]any{
+		"id": "p1", "kind": "person", "name": "李雷", "nationality": "CHN", "birth_date": "1990-03-07",
+		"document": map[string]any{"type": "cn_resident_id", "number": "11010119900307803X", "expires_on": "long_term"},
+	}}
+	a = p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 200)
+	if a.String("identity.business.legal_name") != "样本贸易有限公司" || a.String("steps.3.id") != "authorisation" || strings.Contains(string(a.Body), "李雷") {
+		t.Errorf("case %s", a.Body)
+	}
+	if full := p.Do("GET", p.Path("/identity"), nil).Want(t, 200); full.String("business.parties.0.name") != "李雷" || full.Get("acting_for") != nil {
+		t.Errorf("identity %s", full.Body)
+	}
+	p.Do("POST", p.Path("/levels/1/submit"), none, "If-Match", p.Version()).Want(t, 202)
+	s.Work(t)
+	if a := p.Do("GET", p.Path(""), nil).Want(t, 200); a.String("levels.0.state") != "in_review" || a.String("levels.1.state") != "open" {
+		t.Errorf("levels %v", a.Get("levels"))
+	}
+}

@@ -21,6 +21,13 @@ type operatorView struct {
 	// Documents are the policy's rules in their order: the first that names a nationality, or "*", counts.
 	Documents  []documentRuleView `json:"documents"`
 	MinimumAge int                `json:"minimum_age"`
+	// BeneficialOwners is who counts as an owner of a company.
+	BeneficialOwners ownersView `json:"beneficial_owners"`
+}
+
+type ownersView struct {
+	Threshold string `json:"threshold"`
+	AtLeast   bool   `json:"at_least"`
 }
 
 type documentRuleView struct {
@@ -52,5 +59,6 @@ func (s *Server) operator(c *fiber.Ctx) error {
 		},
 		Ways:      []string{"qr", "text_code", "link"},
 		Documents: documents, MinimumAge: policy.MinimumAge,
+		BeneficialOwners: ownersView{policy.BeneficialOwners.Threshold, policy.BeneficialOwners.AtLeast},
 	})
 }

@@ -61,6 +61,11 @@ type takeView struct {
 type maskedIdentity struct {
 	Name     string         `json:"name"`
 	Document maskedDocument `json:"document"`
+	Business *companyView   `json:"business,omitempty"`
+}
+
+type companyView struct {
+	LegalName string `json:"legal_name"`
 }
 
 type maskedDocument struct {
@@ -177,6 +182,9 @@ func (s *Server) viewOf(ctx context.Context, p principal, c cases.Case, seq int6
 		v.Identity = &maskedIdentity{
 			Name:     maskName(c.Facts.Name),
 			Document: maskedDocument{Type: c.Facts.Document.Type, Number: maskNumber(c.Facts.Document.Number)},
+		}
+		if b := c.Facts.Business; b != nil {
+			v.Identity.Business = &companyView{b.LegalName}
 		}
 	}
 	h, err := s.current(ctx, c.ID)

@@ -81,8 +81,8 @@ test("every complaint about a field has words", () => {
 });
 
 test("every step of the policy has a name", () => {
-  const steps = [...cases.matchAll(/Document(?:Front|Back|Page)\s+= "(\w+)"/g)].map((m) => m[1] as string);
-  expect(steps).toHaveLength(3);
+  const steps = [...cases.matchAll(/(?:Document(?:Front|Back|Page)|BusinessLicence|Authorisation)\s+= "(\w+)"/g)].map((m) => m[1] as string);
+  expect(steps).toHaveLength(5);
   expect(steps.filter((s) => !has(`step.${s}`))).toEqual([]);
 });
 
