@@ -124,7 +124,7 @@ const (
 // is none, as when a photo shows nothing but the document, the middle of the photo is taken for it.
 func find(p *image.RGBA) found {
 	w, h := p.Rect.Dx(), p.Rect.Dy()
-	middle := found{box: image.Rect(w/12, h/12, w-w/12, h-h/12)}
+	middle := middleOf(p)
 	s := Shrink(p, mapSide)
 	sw, sh := s.Rect.Dx(), s.Rect.Dy()
 	if sw < 16 || sh < 16 {
@@ -151,6 +151,12 @@ func find(p *image.RGBA) found {
 	f.cut = cutAt(points, box, sw, sh)
 	f.box = image.Rect(box.Min.X*w/sw, box.Min.Y*h/sh, box.Max.X*w/sw, box.Max.Y*h/sh)
 	return f
+}
+
+// middleOf takes the middle of a photo for the document.
+func middleOf(p *image.RGBA) found {
+	w, h := p.Rect.Dx(), p.Rect.Dy()
+	return found{box: image.Rect(w/12, h/12, w-w/12, h-h/12)}
 }
 
 // distances returns how far each pixel's colour is from the margin's.

@@ -44,7 +44,7 @@ const (
 	workSide   = 1600 // longer side of the picture that is measured and read
 	normalSide = 512  // longer side of the document when its sharpness is measured
 
-	flatContrast = 1.2 // mean deviation of neighbouring patches in an empty picture, grey levels
+	flatContrast = 1.2 // mean deviation of neighbouring patches in an empty picture, grey levels in full light
 
 	smallFail = 300.0 // longer side of the document in the photo's own pixels: letters have three pixels
 	smallPass = 440.0
@@ -89,8 +89,12 @@ func Examine(p image.Image) Examined {
 		return Examined{flat: true, Reading: GreyOf(work), Findings: []Finding{{Check: CheckSize, Verdict: Fail, Code: "document.too_small", Measures: measures("pixels", float64(own))}}}
 	}
 	f := find(work)
-	document := Shrink(work.SubImage(f.box), normalSide)
-	grey := GreyOf(document)
+	document, grey, light, contrast := lookAt(work, f.box)
+	if f.sure && contrast < flatContrast {
+		// Something empty lies there: a document may be where nothing stands out.
+		f = middleOf(work)
+		document, grey, light, contrast = lookAt(work, f.box)
+	}
 	e := Examined{look: lookOf(grey), Reading: readable(work, f)}
 	add := func(check string, v Verdict, code string, m map[string]float64) Verdict {
 		if v != Fail {
@@ -100,11 +104,9 @@ func Examine(p image.Image) Examined {
 		return v
 	}
 
-	light := brightness(grey)
 	dark := add(CheckLight, between(light, darkFail, darkPass), "document.dark", measures("bright", light)) == Fail
-	contrast := contrastOf(grey)
 	v := Pass
-	if !f.sure && contrast < flatContrast {
+	if contrast < flatContrast {
 		if v = Fail; dark {
 			v = Skipped // in the dark there is nothing to see
 		}
@@ -143,7 +145,7 @@ func Examine(p image.Image) Examined {
 	if !f.sure {
 		most = 0.98 // the document may be a small part of what is looked at
 	}
-	detail := detailOf(grey, most) * (fullLight / light) * (fullLight / light)
+	detail := detailOf(grey, most) * (fullLight / light) * (fullLight / light) // light is not near 0 here
 	add(CheckSharp, between(detail, sharpFail, sharpPass), "document.blurred", measures("detail", detail))
 
 	add(CheckWhole, wholeness(f, grey), "document.cropped", measures("aspect", f.aspect))
@@ -151,6 +153,15 @@ func Examine(p image.Image) Examined {
 	colour := colourOf(document)
 	add(CheckColour, between(colour, greyFail, greyPass), "document.black_white", measures("colour", colour))
 	return e
+}
+
+// lookAt returns a part of the photo in the size that is measured, its brightness, and its contrast as it would be in
+// full light.
+func lookAt(work *image.RGBA, box image.Rectangle) (document *image.RGBA, grey *image.Gray, light, contrast float64) {
+	document = Shrink(work.SubImage(box), normalSide)
+	grey = GreyOf(document)
+	light = brightness(grey)
+	return document, grey, light, contrastOf(grey) * fullLight / max(light, 1)
 }
 
 // between is Fail below one threshold, Pass from another on, and Unsure in the middle.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Looks for what the tests need beside Go, Node and make: a C compiler (the race detector), a real
-# redis-server, nginx, a browser and fonts for it. As root on Debian or Ubuntu it installs what is missing;
+# redis-server, nginx, a browser and fonts for it, Tesseract. As root on Debian or Ubuntu it installs what is missing;
 # otherwise it prints the one line to run, and the tests that need it say that they are skipped.
 set -euo pipefail
 
@@ -12,6 +12,9 @@ have nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 if have fc-list && [ -n "$(fc-list :lang=zh family 2>/dev/null)" ]; then :; else
   missing+=(fontconfig fonts-noto-core fonts-noto-cjk)
+fi
+if have tesseract && tesseract --list-langs 2>/dev/null | grep -qx chi_sim; then :; else
+  missing+=(tesseract-ocr tesseract-ocr-chi-sim)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 

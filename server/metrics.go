@@ -118,7 +118,11 @@ func (s *Server) OpsHandler() http.Handler {
 		if s.transport.stopped() {
 			status, word = http.StatusServiceUnavailable, "shutting_down"
 		}
-		writeJSON(w, status, map[string]any{"status": word, "failing": parts})
+		notes := s.cfg.Notes
+		if notes == nil {
+			notes = map[string]string{}
+		}
+		writeJSON(w, status, map[string]any{"status": word, "failing": parts, "notes": notes})
 	})
 	return mux
 }

@@ -59,17 +59,19 @@ func TestMetricsCountWithoutNamingAnybody(t *testing.T) {
 func TestReadinessDetailsAreTheOperatorsAlone(t *testing.T) {
 	s := servertest.Start(t, func(c *server.Config) {
 		c.Ready = func(context.Context) map[string]error { return map[string]error{"cases": errors.New("disk on fire")} }
+		c.Notes = map[string]string{"reading": "nobody reads here"}
 	})
 	status, text := ops(s, "/readyz")
 	var got struct {
 		Status  string
 		Failing map[string]string
+		Notes   map[string]string
 	}
-	if err := json.Unmarshal([]byte(text), &got); err != nil || status != 503 || got.Failing["cases"] != "disk on fire" {
+	if err := json.Unmarshal([]byte(text), &got); err != nil || status != 503 || got.Failing["cases"] != "disk on fire" || got.Notes["reading"] != "nobody reads here" {
 		t.Errorf("%d %s", status, text)
 	}
 	a := s.NewProgram(t).Do("GET", "/readyz", nil).Want(t, 503, "unavailable")
-	if strings.Contains(string(a.Body), "fire") || strings.Contains(string(a.Body), "cases") {
+	if strings.Contains(string(a.Body), "fire") || strings.Contains(string(a.Body), "cases") || strings.Contains(string(a.Body), "reads") {
 		t.Errorf("the public is told %s", a.Body)
 	}
 	if status, _ := ops(s, "/healthz"); status != 200 {

@@ -43,6 +43,8 @@ type Config struct {
 	TrustCA []byte
 	// Ready returns the parts that do not answer now, by name.
 	Ready func(ctx context.Context) map[string]error
+	// Notes are what the operator should know of this process beside whether it is ready, by name.
+	Notes map[string]string
 	// Pages holds the built browser apps (web/dist).
 	Pages fs.FS
 	Log   *slog.Logger

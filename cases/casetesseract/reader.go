@@ -116,6 +116,8 @@ func (r *Reader) run(ctx context.Context, input []byte, args ...string) (string,
 		args = append([]string{"-c", "{ " + limits + "; } 2>/dev/null; exec \"$@\"", "sh", r.program}, args...)
 		name = r.shell
 	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the program found at start, and arguments of ours
 	cmd.Dir = "/"
 	cmd.Env = []string{"OMP_THREAD_LIMIT=1", "LC_ALL=C", "PATH=" + os.Getenv("PATH")}
@@ -123,27 +125,31 @@ func (r *Reader) run(ctx context.Context, input []byte, args ...string) (string,
 		cmd.Env = append(cmd.Env, "TESSDATA_PREFIX="+data)
 	}
 	cmd.Stdin = bytes.NewReader(input)
-	out := &bounded{}
+	out := &bounded{full: func() { stop(errText) }}
 	cmd.Stdout = out // what it says on standard error may hold what it read: nobody keeps it
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return "", ctx.Err()
+		return "", context.Cause(ctx)
 	}
 	if err != nil {
 		return "", fmt.Errorf("casetesseract: %w", err)
 	}
-	return out.String(), nil
+	return out.text.String(), nil
 }
 
-// bounded takes so many bytes and no more.
-type bounded struct{ bytes.Buffer }
+// bounded takes so many bytes and no more: then it calls full, which ends whoever writes.
+type bounded struct {
+	text bytes.Buffer // not embedded: its ReadFrom would go round Write
+	full func()
+}
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > mostText {
+	if b.text.Len()+len(p) > mostText {
+		b.full()
 		return 0, errText
 	}
-	return b.Buffer.Write(p)
+	return b.text.Write(p)
 }
 
 // pgm is a grey picture in the simplest form there is.

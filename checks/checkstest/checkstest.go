@@ -86,7 +86,7 @@ func Draw(d Document) *image.RGBA {
 		}
 		portrait(m, image.Rect(710, 90, 950, 396), r)
 		write(m, goregular.TTF, 26, 50, 590, label, "ID number")
-		write(m, gomonobold.TTF, 44, 240, 592, ink, d.Number)
+		write(m, gobold.TTF, 46, 240, 592, ink, d.Number)
 	case Back:
 		for a := range 360 {
 			s, c := math.Sincos(float64(a) * math.Pi / 180)

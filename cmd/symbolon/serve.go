@@ -50,6 +50,7 @@ func (p *program) greet(c config, w io.Writer) {
 	if c.Key == "" {
 		fmt.Fprintf(&b, "  Key     %s (keep a copy elsewhere: without it nobody can read the data)\n", c.KeyFile)
 	}
+	fmt.Fprintf(&b, "  Reading %s\n", p.reading)
 	b.WriteString("\nStop it with Ctrl+C.\n")
 	_, _ = io.WriteString(w, b.String())
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casemongo"
 	"github.com/symbolon/symbolon/cases/casesqlite"
+	"github.com/symbolon/symbolon/cases/casetesseract"
 	"github.com/symbolon/symbolon/handoff"
 	"github.com/symbolon/symbolon/handoff/handoffredis"
 	"github.com/symbolon/symbolon/live"
@@ -56,6 +57,7 @@ type program struct {
 	publicURL string
 	addresses []string // https addresses of this machine in its network, best first
 	ca        []byte   // certificate of the local authority (PEM), or nil
+	reading   string   // what reads documents, or that nothing does
 	closers   []func() error
 }
 
@@ -99,7 +101,9 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		return p, fmt.Errorf("the store of cases does not open: %w", err)
 	}
 	p.closers = append(p.closers, backend.Close)
+	reader := p.findReader(ctx)
 	p.cases, err = cases.New(ctx, cases.Config{
+		Reader: reader,
 		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy,
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
@@ -169,6 +173,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 			}
 			return bad
 		},
+		Notes: map[string]string{"reading": p.reading},
 		Pages: pages(), Log: log,
 	})
 	return p, err
@@ -183,6 +188,25 @@ func openWords(err error) error {
 		return errors.New("the look-up values are half made anew; finish it with symbolon keys reindex")
 	}
 	return err
+}
+
+// findReader looks for what reads documents. Where there is nothing, the operator is told now and by /readyz, and
+// reviewers by each case; the number on a photo is then for a person to compare.
+func (p *program) findReader(ctx context.Context) cases.Reader {
+	r, err := casetesseract.Find(ctx)
+	switch {
+	case err != nil:
+		p.reading = "documents are not read: " + strings.TrimPrefix(err.Error(), "casetesseract: ") + "; install tesseract-ocr and tesseract-ocr-chi-sim"
+		p.log.Warn("documents_not_read", "error", err)
+		return nil
+	case !r.Chinese():
+		p.reading = r.String() + "; Chinese is not read: install tesseract-ocr-chi-sim"
+		p.log.Warn("chinese_not_read", "reader", r.String())
+	default:
+		p.reading = r.String()
+		p.log.Info("documents_read", "reader", r.String())
+	}
+	return r
 }
 
 // handoffEnded frees what a phone held when its handoff left its last live state: uploads that still run
