@@ -245,7 +245,7 @@ func TestErasingDestroysPhotosAndEndsThePhone(t *testing.T) {
 		t.Errorf("before the work: %+v %v", cert, err)
 	}
 	_, err = b.Accept(t.Context(), phone, c.ID, cases.DocumentBack, open)
-	wantErr(t, "the phone goes on", err, cases.ErrNotForStep)
+	wantErr(t, "the phone goes on", err, cases.ErrStaleEpoch)
 	_, _, err = b.BeginTake(t.Context(), phone, c.ID, cases.TakeRequest{UploadID: newUpload(), Step: cases.DocumentBack, Channel: "phone", Length: 1})
 	wantErr(t, "the phone begins", err, cases.ErrStaleEpoch)
 	b.work()

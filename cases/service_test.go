@@ -420,6 +420,44 @@ func TestManyWritersOfOneCaseLoseNothing(t *testing.T) {
 	b.checkHistory(c.ID)
 }
 
+// Nobody is told of the end of a handoff that its store lost.
+func TestTakesOfALostHandoffEndWithTheNextOffer(t *testing.T) {
+	b := newBench(t)
+	_, c, by := b.applicant()
+	b.levelOne(c, by)
+	offer := func() int64 {
+		epoch, err := b.RaiseEpoch(t.Context(), c.ID, "offer", by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return epoch
+	}
+	phone := cases.Actor{Kind: cases.ByPhone, ID: "hnd_1", Epoch: offer()}
+	kept := b.keep(c.ID, cases.DocumentFront, phone, "hnd_1", photo(1))
+	lost, err := b.take(c.ID, cases.DocumentBack, phone, "hnd_1", photo(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, err := b.take(c.ID, cases.DocumentFront, by, "ses_1", photo(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	offer()
+	b.work()
+	if !slices.Equal(b.destroyed, []string{lost}) {
+		t.Errorf("destroyed %v, want %v", b.destroyed, lost)
+	}
+	c = b.get(c.ID)
+	for _, id := range []string{kept, mine} {
+		if _, _, err := c.FindTake(id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if st, _, err := c.FindTake(kept); err != nil || st.State != cases.Accepted {
+		t.Errorf("the kept step: %+v, %v", st, err)
+	}
+}
+
 func TestTakesOfAPhoneEndWithItsEpoch(t *testing.T) {
 	b := newBench(t)
 	_, c, by := b.applicant()

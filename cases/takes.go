@@ -224,7 +224,7 @@ func (s *Service) DropTake(ctx context.Context, by Actor, id, uploadID string) e
 // epoch and state agree, ErrPhotoUnreadable. It replaces an earlier one; the step's other takes
 // of the same owner are dropped. Accepting the accepted one again changes nothing.
 func (s *Service) Accept(ctx context.Context, by Actor, id, step, uploadID string) (Case, error) {
-	if err := s.decodes(ctx, id, step, uploadID); err != nil {
+	if err := s.decodes(ctx, by, id, step, uploadID); err != nil {
 		return Case{}, err
 	}
 	return s.change(ctx, by, id, anyVersion, func(c *change) error {
@@ -255,10 +255,13 @@ func (s *Service) Accept(ctx context.Context, by Actor, id, step, uploadID strin
 }
 
 // decodes decodes a stored photo take before it may be kept.
-func (s *Service) decodes(ctx context.Context, id, step, uploadID string) error {
+func (s *Service) decodes(ctx context.Context, by Actor, id, step, uploadID string) error {
 	d, err := s.cfg.Store.Case(ctx, id)
 	if err != nil {
 		return err
+	}
+	if by.Kind == ByPhone && d.HandoffEpoch != by.Epoch {
+		return ErrStaleEpoch // its takes left with its epoch
 	}
 	st, t := d.take(uploadID)
 	if t == nil || st.ID != step || t.State == TakeOpen {
@@ -301,9 +304,11 @@ func (s *Service) decodePhoto(ctx context.Context, uploadID string, use func(che
 	return nil
 }
 
-// RaiseEpoch raises handoff_epoch and writes why into the history.
+// RaiseEpoch raises handoff_epoch and writes why into the history. What phones of earlier epochs did not
+// finish goes, as in EndEpoch: a handoff that the store of handoffs lost is never told to have ended.
 func (s *Service) RaiseEpoch(ctx context.Context, id, cause string, by Actor) (int64, error) {
 	c, err := s.change(ctx, by, id, anyVersion, func(c *change) error {
+		c.dropUnfinished(c.HandoffEpoch)
 		c.HandoffEpoch++
 		c.note(Entry{Event: "handoff_" + cause, Epoch: c.HandoffEpoch})
 		return nil
@@ -316,11 +321,7 @@ func (s *Service) RaiseEpoch(ctx context.Context, id, cause string, by Actor) (i
 // reviewer. Doing it twice is harmless.
 func (s *Service) EndEpoch(ctx context.Context, id, handoffID string, epoch int64, outcome string, reported bool) error {
 	_, err := s.change(ctx, Actor{Kind: BySystem, ID: handoffID}, id, anyVersion, func(c *change) error {
-		for i := range c.Steps {
-			c.dropTakes(&c.Steps[i], func(t Take) bool {
-				return t.State != TakeAccepted && t.Epoch <= epoch && strings.HasPrefix(t.Owner, "hnd_")
-			})
-		}
+		c.dropUnfinished(epoch)
 		if slices.ContainsFunc(c.Ended, func(id string) bool { return id == handoffID }) {
 			return nil
 		}
@@ -335,4 +336,13 @@ func (s *Service) EndEpoch(ctx context.Context, id, handoffID string, epoch int6
 		return nil
 	})
 	return err
+}
+
+// dropUnfinished removes the takes that phones made in epochs up to this one and that were not accepted.
+func (c *change) dropUnfinished(epoch int64) {
+	for i := range c.Steps {
+		c.dropTakes(&c.Steps[i], func(t Take) bool {
+			return t.State != TakeAccepted && t.Epoch <= epoch && strings.HasPrefix(t.Owner, "hnd_")
+		})
+	}
 }
