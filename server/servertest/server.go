@@ -94,6 +94,14 @@ func (l *Log) String() string {
 	return l.b.String()
 }
 
+// At plays the clients of a server that runs elsewhere at an origin; only URL and Address are set.
+func At(t testing.TB, origin string) *Server {
+	t.Helper()
+	u, err := url.Parse(origin)
+	must(t, err)
+	return &Server{URL: origin, Address: u.Host, check: contract(t)}
+}
+
 // Start runs a server until the test ends. Each change may alter its configuration.
 func Start(t testing.TB, change ...func(*server.Config)) *Server {
 	t.Helper()
