@@ -264,8 +264,10 @@ func (s *Server) claimed(c *fiber.Ctx, handoffID string) bool {
 // that was shown to them.
 func (s *Server) byCode(ctx context.Context, network, code string, look func() error) error {
 	typed := handoff.Guessable(code)
+	giveBack := func(context.Context) error { return nil }
 	if typed {
-		if err := s.cfg.Sessions.Allow(ctx, wrongCodes, network); err != nil {
+		var err error
+		if giveBack, err = s.cfg.Sessions.AllowFirst(ctx, wrongCodes, network); err != nil {
 			return err
 		}
 	}
@@ -273,7 +275,7 @@ func (s *Server) byCode(ctx context.Context, network, code string, look func() e
 	switch unknown := errors.Is(err, handoff.ErrCodeUnknown); {
 	case typed && !unknown:
 		// What cannot be given back is one try less for a minute, and no reason to undo a claim.
-		_ = s.cfg.Sessions.GiveBack(context.WithoutCancel(ctx), wrongCodes, network)
+		_ = giveBack(context.WithoutCancel(ctx))
 	case unknown && !typed:
 		if limited := s.cfg.Sessions.Allow(ctx, wrongCodes, network); limited != nil {
 			return limited

@@ -161,27 +161,28 @@ func (s *Service) Confirmed(sess Session) bool {
 // Allow counts one use of the limit by subject (an address, an account: stored only as a
 // keyed hash) and returns ErrLimited with RetryAfter when it is one too many.
 func (s *Service) Allow(ctx context.Context, l Limit, subject string) error {
-	n, left, err := s.cfg.Store.Take(ctx, s.limitKey(l, subject), l.Window, s.now())
+	_, err := s.AllowFirst(ctx, l, subject)
+	return err
+}
+
+// AllowFirst is Allow for what has to be counted before anybody knows whether it is a use. giveBack, which is never
+// nil, undoes a use that turned out not to be one.
+func (s *Service) AllowFirst(ctx context.Context, l Limit, subject string) (giveBack func(context.Context) error, err error) {
+	key, now := hex.EncodeToString(s.index.Index("limit "+l.Name, subject)), s.now()
+	giveBack = func(context.Context) error { return nil }
+	n, left, err := s.cfg.Store.Take(ctx, key, l.Window, now)
 	if err != nil {
-		return fmt.Errorf("count a use of %s: %w", l.Name, err)
+		return giveBack, fmt.Errorf("count a use of %s: %w", l.Name, err)
 	}
 	if n > l.N {
-		return ErrLimited.After(left)
+		return giveBack, ErrLimited.After(left)
 	}
-	return nil
-}
-
-// GiveBack undoes one Allow that let somebody through: what was counted before it was looked
-// at turned out not to be a use.
-func (s *Service) GiveBack(ctx context.Context, l Limit, subject string) error {
-	if err := s.cfg.Store.GiveBack(ctx, s.limitKey(l, subject)); err != nil {
-		return fmt.Errorf("give back a use of %s: %w", l.Name, err)
-	}
-	return nil
-}
-
-func (s *Service) limitKey(l Limit, subject string) string {
-	return hex.EncodeToString(s.index.Index("limit "+l.Name, subject))
+	return func(ctx context.Context) error {
+		if err := s.cfg.Store.GiveBack(ctx, key, now); err != nil {
+			return fmt.Errorf("give back a use of %s: %w", l.Name, err)
+		}
+		return nil
+	}, nil
 }
 
 // Once runs do at most once for (principal, path, key) and digest of the request within 24 h, and returns

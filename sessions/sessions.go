@@ -85,8 +85,9 @@ type Store interface {
 	// how long the window still lasts. One atomic step.
 	Take(ctx context.Context, key string, window time.Duration, now time.Time) (count int64, left time.Duration, err error)
 
-	// GiveBack takes one use of key out of its window again, never below none.
-	GiveBack(ctx context.Context, key string) error
+	// GiveBack takes one use of key out of its window again, never below none. A window that
+	// began after the use was taken is left alone.
+	GiveBack(ctx context.Context, key string, taken time.Time) error
 
 	// BeginAnswer claims an idempotency key for a request digest, atomically. It returns
 	// the stored answer if there is one for the same digest, ErrKeyReused for another

@@ -165,8 +165,8 @@ func (s *Store) Take(ctx context.Context, key string, window time.Duration, now 
 }
 
 // GiveBack is a method of sessions.Store.
-func (s *Store) GiveBack(ctx context.Context, key string) error {
-	if err := s.giveBack.Run(ctx, s.client, []string{limitKey + key}).Err(); err != nil {
+func (s *Store) GiveBack(ctx context.Context, key string, taken time.Time) error {
+	if err := s.giveBack.Run(ctx, s.client, []string{limitKey + key}, taken.UnixMilli()).Err(); err != nil {
 		return failed(err)
 	}
 	return nil

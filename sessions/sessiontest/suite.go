@@ -129,21 +129,31 @@ func Run(t *testing.T, open func(t *testing.T) sessions.Store) {
 
 	t.Run("a use can be given back, never more than there were", func(t *testing.T) {
 		s := open(t)
-		ok(t, s.GiveBack(ctx, "k")) // of no window at all
+		ok(t, s.GiveBack(ctx, "k", start)) // of no window at all
 		for _, want := range []int64{1, 2, 3} {
 			if n, _, err := s.Take(ctx, "k", time.Minute, start); err != nil || n != want {
 				t.Errorf("%d, %v; want %d", n, err, want)
 			}
 		}
-		ok(t, s.GiveBack(ctx, "k"))
+		ok(t, s.GiveBack(ctx, "k", start))
 		if n, left, err := s.Take(ctx, "k", time.Minute, start.Add(20*time.Second)); err != nil || n != 3 || left != 40*time.Second {
 			t.Errorf("after one given back: %d, %v, %v", n, left, err)
 		}
 		for range 5 {
-			ok(t, s.GiveBack(ctx, "k"))
+			ok(t, s.GiveBack(ctx, "k", start.Add(20*time.Second)))
 		}
-		if n, _, err := s.Take(ctx, "k", time.Minute, start); err != nil || n != 1 {
+		if n, _, err := s.Take(ctx, "k", time.Minute, start.Add(20*time.Second)); err != nil || n != 1 {
 			t.Errorf("after all given back: %d, %v", n, err)
+		}
+		// A use of the window before does not make room in this one.
+		later := start.Add(time.Minute)
+		for range 2 {
+			_, _, err := s.Take(ctx, "k", time.Minute, later)
+			ok(t, err)
+		}
+		ok(t, s.GiveBack(ctx, "k", later.Add(-time.Millisecond)))
+		if n, _, err := s.Take(ctx, "k", time.Minute, later); err != nil || n != 3 {
+			t.Errorf("after a use of the window before was given back: %d, %v", n, err)
 		}
 	})
 
