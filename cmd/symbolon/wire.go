@@ -165,7 +165,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Ready: func(ctx context.Context) map[string]error {
 			bad := map[string]error{}
 			for name, ping := range map[string]func(context.Context) error{
-				"cases": backend.Ping, "sessions": func(ctx context.Context) error { return redis.Ping(ctx).Err() },
+				"cases": backend.Ping, "sessions": func(ctx context.Context) error { return sessionredis.Ping(ctx, redis) },
 			} {
 				if err := ping(ctx); err != nil {
 					bad[name] = err
@@ -390,6 +390,7 @@ func portOf(l net.Listener) string {
 
 // openRedis opens the store of sessions that the settings name.
 func openRedis(ctx context.Context, c config, keys *seal.Keyring, log *slog.Logger) (sessionredis.Client, func() error, error) {
+	sessionredis.LogTo(log)
 	if c.RedisURL != "" {
 		client, err := sessionredis.Open(ctx, c.RedisURL)
 		if err != nil {
