@@ -398,10 +398,15 @@ type take struct {
 	sealed []byte // digest of what lies on the disk
 }
 
+// data is the file with the stored bytes of an upload.
+func (c *cluster) data(id string) string {
+	return filepath.Join(c.dir, "data", "media", id[len(id)-2:], id+".data")
+}
+
 // sealed returns the digest of the stored bytes of an upload. No call shows a kept take to its applicant.
 func (c *cluster) sealed(id string) []byte {
 	c.t.Helper()
-	b, err := os.ReadFile(filepath.Join(c.dir, "data", "media", id[len(id)-2:], id+".data"))
+	b, err := os.ReadFile(c.data(id))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ package deploy_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -345,6 +347,12 @@ func (c *cluster) redisLosesEverything(ps *people) {
 	}
 	p := ps.uploading
 	p.phone.do(404, 2, "HEAD", ps.upload, nil, tus...)
+	c.eventually(10*time.Second, "what the lost handoff did not finish to be destroyed", func() error {
+		if _, err := os.Stat(c.data(strings.TrimPrefix(ps.upload, "/v1/uploads/"))); !os.IsNotExist(err) {
+			return fmt.Errorf("they are there: %w", err)
+		}
+		return nil
+	})
 	p.has(1, p.keep("document_back", 2, 3))
 }
 
