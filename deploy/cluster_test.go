@@ -178,10 +178,10 @@ func freePorts(t *testing.T, n int) []string {
 	return ports
 }
 
-// startReaper runs a shell that kills every process of the test when the test's own process dies
-// without having done so, however it dies.
+// startReaper runs a shell that ends every process of the test when the test's own process dies
+// without having done so, however it dies. They are asked first, because nginx ends its workers then.
 func (c *cluster) startReaper() {
-	cmd := exec.Command("/bin/sh", "-c", `while read p; do all="$all $p"; done; [ -z "$all" ] || kill -9 $all`)
+	cmd := exec.Command("/bin/sh", "-c", `while read p; do all="$all $p"; done; [ -z "$all" ] || { kill $all; sleep 1; kill -9 $all; } 2>/dev/null`)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		c.t.Fatal(err)
