@@ -40,10 +40,22 @@ type filled struct {
 	uploads []string // the kept photos
 }
 
-// newFilled makes the folder with the program itself.
+// model is the folder that newFilled copies.
+var model filled
+
+// newFilled is such a folder of the test's own. The program made it, once for all tests.
 func newFilled(t *testing.T) filled {
 	t.Helper()
-	f := filled{data: filepath.Join(t.TempDir(), "data")}
+	if model.data == "" {
+		dir, err := os.MkdirTemp("", "symbolon-filled")
+		must(t, err)
+		model = fill(t, filled{data: filepath.Join(dir, "data")})
+	}
+	return model.copied(t)
+}
+
+func fill(t *testing.T, f filled) filled {
+	t.Helper()
 	p := f.program(t)
 	defer f.stop(t, p)
 	ctx := t.Context()

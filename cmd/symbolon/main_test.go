@@ -11,7 +11,16 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"), // runs for ever on purpose
+		goleak.Cleanup(func(status int) {
+			if model.data != "" {
+				_ = os.RemoveAll(filepath.Dir(model.data))
+			}
+			os.Exit(status)
+		}))
+}
 
 // invoke runs one command on a data folder of the test's own.
 func invoke(t *testing.T, in string, args ...string) (status int, out, errs string) {
