@@ -62,6 +62,7 @@ func Serial(t *testing.T, fresh Fresh) {
 		"accounts":                                    testAccounts,
 		"accounts in pages":                           testAccountPages,
 		"whose history there is":                      testHistoryCases,
+		"what a service wrote passes its audit":       testService,
 		"the store's record":                          testMeta,
 		"hostile ids find nothing":                    testHostileIDs,
 		"hostile cursors are refused":                 testHostileCursors,
