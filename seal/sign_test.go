@@ -104,3 +104,22 @@ openssl pkeyutl -verify -pubin -inkey key.pub -rawin -in message -sigfile signat
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+func FuzzOpenPaper(f *testing.F) {
+	k := seal.NewSigningKey()
+	paper, err := k.Sign("symbolon-note", note{"plain", 7})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(paper)
+	f.Add([]byte(`{"kind":"symbolon-note","content":null,"signature":""}`))
+	f.Add([]byte(`{"kind":"symbolon-note","content":{"n":1e999},"content":{},"signature":"AAAA"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var got note
+		if err := k.Public().Open("symbolon-note", b, &got); err == nil && got != (note{"plain", 7}) {
+			t.Errorf("something else opened: %+v", got)
+		}
+		_, _ = seal.ParseSigningKey(b)
+		_, _ = seal.ParsePublicKey(b)
+	})
+}
