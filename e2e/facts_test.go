@@ -14,6 +14,12 @@ func (w *world) facts(t *testing.T) {
 			p.forSomebodyElse()
 			p.desk.calm()
 		})
+		t.Run("a company, "+lang, func(t *testing.T) {
+			p := w.newPerson(t, lang, false)
+			p.enter()
+			p.company()
+			p.desk.calm()
+		})
 	}
 }
 
@@ -78,4 +84,70 @@ func (p *person) forSomebodyElse() {
 	d.press("next-level")
 	d.screen("level2")
 	d.shoot("level2-permit")
+}
+
+// company is Level 1 of a company: half of it belongs to another one, the rest to a person.
+func (p *person) company() {
+	d := p.desk
+	d.press("kind-business")
+	d.shoot("overview-company")
+	d.press("level-1-go")
+	d.screen("level1")
+	d.typeIn("field-business.legal_name", "样本贸易有限公司")
+	d.typeIn("field-business.registration.number", "91110000600037341M")
+	d.press("field-business.activity")
+	d.seen("error-business.registration.number")
+	d.typeIn("field-business.registration.number", "\bL")
+	d.typeIn("field-business.activity", "进出口贸易")
+	d.typeIn("field-business.registered_address", "样本省样本市样本路 2 号")
+	d.press("business.acting_as-authorised_agent")
+	d.typeIn("field-business.legal_representative.name", "王样")
+	d.press("business.legal_representative.document.type-passport")
+	d.typeIn("field-business.legal_representative.document.number", "C01X00T47")
+
+	d.press("owner-add")
+	d.press("business.parties.0.kind-company")
+	d.typeIn("field-business.parties.0.name", "Example Holding Ltd")
+	d.typeIn("field-business.parties.0.share.0", "50")
+	d.press("owner-add")
+	d.typeIn("field-business.parties.1.share.0", "1/2")
+	d.until(one("owners-known") + `.textContent.replace(/\s/g, "").includes("50")`)
+	// Who owns that much has to be known in full.
+	d.until(one("owner-1") + `.dataset.key === "true"`)
+	d.typeIn("field-business.parties.1.name", "李雷")
+	d.choose("field-business.parties.1.nationality", "CHN")
+	d.typeIn("field-business.parties.1.document.number", residentID)
+	d.until(one("field-business.parties.1.birth_date") + ".dataset.value === '1949-12-31'")
+
+	d.choose("field-nationality", "CHN")
+	d.typeIn("field-document.number", "11010119900307803X")
+	d.press("field-long_term")
+	d.typeIn("field-name", "张伟")
+	d.typeIn("field-address", "样本省样本市样本路 1 号")
+	d.press("level1-check")
+	d.seen("error-list")
+	d.seen("error-link-business.parties.1.document.expires_on")
+	d.seen("error-link-business.holdings")
+	d.shoot("level1-company-errors")
+	d.press("field-business.parties.1.document.long_term")
+
+	// More than the whole is said at once; with what is behind the other company everything is explained.
+	d.press("owner-1-share")
+	d.typeIn("field-business.parties.1.share.1", "100%")
+	d.until(one("owners-known") + `.textContent.includes("100")`)
+	d.press("level1-check")
+	d.screen("level1-check")
+	d.shoot("level1-company-check")
+	d.press("level1-change")
+	d.screen("level1")
+	d.shoot("level1-company")
+	d.press("level1-check")
+	d.screen("level1-check")
+	d.press("level1-send")
+	d.until(`document.querySelector('[data-test=outcome]')?.dataset.state === "in_review"`)
+	d.press("next-level")
+	d.screen("level2")
+	d.seen("step-business_licence")
+	d.seen("step-authorisation")
+	d.shoot("level2-company")
 }

@@ -28,7 +28,7 @@ export interface Desk {
   /** Reads the case again now. */
   refresh: () => Promise<Case | null>;
   /** Begins the case where there is none. */
-  begin: () => Promise<Case>;
+  begin: (kind: Case["kind"]) => Promise<Case>;
   signedIn: () => Promise<void>;
   signOut: () => Promise<void>;
   /** To be told of every failed call: one that says "not signed in" leads to the door. */
@@ -182,9 +182,9 @@ export function DeskProvider({ waiting, failedToStart, children }: {
     return c;
   }, [readMe, took]);
 
-  const begin = useCallback(async () => {
+  const begin = useCallback(async (kind: Case["kind"]) => {
     try {
-      const c = await api.createCase();
+      const c = await api.createCase(kind);
       took(c);
       setMe((m) => (m ? { ...m, case_id: c.id } : m));
       return c;

@@ -7,7 +7,7 @@ import { Icon } from "../shared/icons";
 import { has, t, type Key } from "../shared/i18n";
 import { dayInChina } from "../shared/resident-id";
 import type { Country } from "../shared/countries";
-import { typeOf, type DocumentDraft, type Rules, type SomebodyDraft } from "./identity-form";
+import { typeAmong, type DocumentDraft, type Rules, type SomebodyDraft } from "./facts";
 import { documentName } from "./words";
 
 /** What all fields of a form share. */
@@ -44,7 +44,10 @@ interface DocumentProps {
   /** The name of the document among the fields. */
   at: string;
   document: DocumentDraft;
-  nationality: string;
+  /** The types that may be used. */
+  types: readonly string[];
+  /** Why it is this one, where there is one only. */
+  why?: string;
   /** birthDate is what the number says of its holder. */
   onChange: (d: DocumentDraft, birthDate?: string) => void;
   /** Not the reader's own: fewer questions. */
@@ -54,10 +57,9 @@ interface DocumentProps {
 }
 
 /** A document: its type as far as there is a choice, number and validity. */
-export function DocumentFields({ form, at, document: d, nationality, onChange, others, expiryOptional }: DocumentProps) {
+export function DocumentFields({ form, at, document: d, types, why, onChange, others, expiryOptional }: DocumentProps) {
   const { errors, left } = form;
-  const types = typesFor(form.rules.documents, nationality);
-  const type = typeOf(d, nationality, form.rules);
+  const type = typeAmong(d, types);
   const numbered = (number: string) => {
     const read = readNumber(type, number, dayInChina(new Date()));
     onChange({ ...d, number }, read.verdict === "ok" ? read.birthDate : undefined);
@@ -74,7 +76,7 @@ export function DocumentFields({ form, at, document: d, nationality, onChange, o
           <p class="label">{t("form.document.type")}</p>
           {type ? <p class="fact" data-test={`field-${at}.type`}><Icon name="id-front" small />{documentName(type)}</p> : null}
           <p class={errors[field("type")] || !type ? "hint error" : "hint"}>
-            {errors[field("type")] ?? (!type ? t("field.document.type_not_allowed_for_nationality") : nationality === "CHN" && type === "cn_resident_id" && !others ? t("domestic") : t("form.document.only"))}
+            {errors[field("type")] ?? (!type ? t("field.document.type_not_allowed_for_nationality") : why ?? t("form.document.only"))}
           </p>
         </div>
       )}
@@ -144,7 +146,7 @@ export function SomebodyFields({ form, at, person, label = "form.name", whole, o
       <DayField name={`${at}.birth_date`} label={t("form.birth_date")} optional={!whole} error={form.errors[`${at}.birth_date`]} value={person.birthDate}
         onChange={(birthDate) => onChange({ ...person, birthDate })} onBlur={form.left(`${at}.birth_date`)} />
       {person.nationality ? (
-        <DocumentFields form={form} at={`${at}.document`} document={person.document} nationality={person.nationality} others expiryOptional={!whole}
+        <DocumentFields form={form} at={`${at}.document`} document={person.document} types={typesFor(form.rules.documents, person.nationality)} others expiryOptional={!whole}
           onChange={(document, birth) => onChange({ ...person, document, birthDate: person.birthDate === "" && birth ? birth : person.birthDate })} />
       ) : null}
     </>

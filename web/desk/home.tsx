@@ -1,6 +1,8 @@
 // Home: where an account lands, and the overview of the levels.
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { Button, Callout, Skeleton } from "../shared/components";
+import { Choices } from "../shared/fields";
 import { megabytes, t } from "../shared/i18n";
 import { estimate } from "../shared/estimate";
 import { Heading } from "../shared/page";
@@ -76,6 +78,7 @@ function LevelRow({ c, level, action, operator }: { c: Case | null; level: Level
 export function Overview() {
   const { case: c, operator, begin, me } = useDesk();
   const start = useAction();
+  const [kind, setKind] = useState<Case["kind"]>("person");
   if (c === undefined) return <Loading level={0} />;
   const act = c ? levelToAct(c) : undefined;
   const staff = (me?.account.roles.length ?? 0) > 0;
@@ -91,12 +94,14 @@ export function Overview() {
           <LevelRow key={l.level} c={c} level={l} operator={operator} action={
             act?.level === l.level ? <LevelAction level={l} />
             : c === null && l.level === 1 && !staff ? (
-              <>
-                <Button kind="primary" test="level-1-go" busy={start.busy} onClick={() => start.run(async () => { await begin(); go("/identity/1"); })}>
+              <div class="begin">
+                <Choices name="kind" label={t("company.choice")} help={t("company.choice_help")} value={kind} onChange={setKind}
+                  options={(["person", "business"] as const).map((k) => ({ value: k, text: t(`company.choice.${k}`) }))} />
+                <Button kind="primary" test="level-1-go" busy={start.busy} onClick={() => start.run(async () => { await begin(kind); go("/identity/1"); })}>
                   {t("overview.start", { level: t("level.name", { n: 1 }) })}
                 </Button>
                 {start.text ? <p class="hint error" role="alert">{start.text}</p> : null}
-              </>
+              </div>
             ) : undefined
           } />
         ))}

@@ -5,19 +5,23 @@ import { api, Problem } from "../shared/api";
 import { Button, Callout, Field, fieldId } from "../shared/components";
 import { countries } from "../shared/countries";
 import { isoDay } from "../shared/day";
-import { canBeLongTerm } from "../shared/documents";
+import { canBeLongTerm, typesFor } from "../shared/documents";
 import { Choices, DayField } from "../shared/fields";
 import { Icon } from "../shared/icons";
 import { date, has, t, useLanguage } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { fieldText } from "../shared/problems";
 import { go, usePlace } from "../shared/router";
-import type { FieldError } from "../shared/types";
+import { one, parseShare } from "../shared/owners";
+import type { FieldError, Operator } from "../shared/types";
 import { useAction } from "./action";
+import { CompanyFields, OwnerFields } from "./company";
+import { holdingIndex, THE_COMPANY, type CompanyDraft } from "./company-form";
 import { useCase } from "./desk";
 import { DocumentFields, Group, NationalityField, numberWord, SomebodyFields, type Form } from "./form-parts";
 import { Verify } from "./frame";
-import { check, emptyDraft, forgetDraft, fromIdentity, groups, keepDraft, keptDraft, toIdentity, typeOf, valueAt, type Director, type Draft, type Rules, type SomebodyDraft } from "./identity-form";
+import { typeOf, type Rules, type SomebodyDraft } from "./facts";
+import { check, emptyDraft, forgetDraft, forWhom, fromIdentity, groups, keepDraft, keptDraft, toIdentity, valueAt, type Director, type Draft } from "./identity-form";
 import { documentName, reasonsText } from "./words";
 
 /** What the server refused, and what it refused it of. */
@@ -34,7 +38,9 @@ export function Level1() {
   // A field that was changed since the server refused it is not marked.
   const [told, setTold] = useState<Told>();
   const list = useRef<HTMLDivElement>(null);
-  const rules: Rules = useMemo(() => ({ documents: operator.documents, minimumAge: operator.minimum_age }), [operator]);
+  const rules = useMemo(() => rulesOf(operator), [operator]);
+  const kind = c.kind;
+  const whom = forWhom(kind);
 
   // An entry stored earlier fills the form again, unless something was typed already.
   useEffect(() => {
@@ -57,12 +63,12 @@ export function Level1() {
   // Two changes of one event build on each other, not on what was drawn.
   const set = (part: Partial<Draft>) => change({ ...(keptDraft(c.id) ?? draft), ...part });
 
-  const codes = check(draft, new Date(), rules);
+  const codes = check(draft, new Date(), rules, kind);
   const complete = Object.keys(codes).length === 0;
   const errors: Record<string, string> = {};
   for (const [f, code] of Object.entries(codes)) if (touched === "all" || touched.has(f)) errors[f] = told1(f, code, "");
   for (const e of told?.errors ?? []) {
-    const same = told && JSON.stringify(valueAt(toIdentity(told.of, rules), e.field)) === JSON.stringify(valueAt(toIdentity(draft, rules), e.field));
+    const same = told && JSON.stringify(valueAt(toIdentity(told.of, rules, kind), e.field)) === JSON.stringify(valueAt(toIdentity(draft, rules, kind), e.field));
     if (same && !errors[e.field]) errors[e.field] = told1(e.field, e.code, e.detail);
   }
 
@@ -91,8 +97,12 @@ export function Level1() {
   const level = c.levels.find((l) => l.level === 1);
   const left = (f: string) => () => {
     // A field that was passed by is not complained of before somebody asks to go on.
-    const value = valueAt(toIdentity(keptDraft(c.id) ?? draft, rules), f);
+    const value = valueAt(toIdentity(keptDraft(c.id) ?? draft, rules, kind), f);
     if (value !== undefined && value !== "" && touched !== "all" && !touched.has(f)) setTouched(new Set([...touched, f]));
+  };
+  const dropped = () => {
+    if (touched !== "all") setTouched(new Set([...touched].filter((f) => !f.startsWith("business."))));
+    setTold(undefined);
   };
   const form: Form = { errors, left, rules, places };
   const bad = Object.keys(errors);
@@ -111,7 +121,7 @@ export function Level1() {
           <ul>
             {bad.map((f) => (
               <li key={f}>
-                <a href={`#${fieldId(f)}`} data-test={`error-link-${f}`} onClick={(e) => { e.preventDefault(); toField(f); }}>{fieldName(f, own)}</a> <span>{errors[f]}</span>
+                <a href={`#${fieldId(f)}`} data-test={`error-link-${f}`} onClick={(e) => { e.preventDefault(); toField(holdingField(draft.company, f)); }}>{fieldName(f, own, draft.company)}</a> <span>{errors[f]}</span>
               </li>
             ))}
           </ul>
@@ -128,29 +138,37 @@ export function Level1() {
           else setListed((n) => n + 1);
         }}
       >
+        {kind === "business" ? (
+          <>
+            <CompanyFields form={form} company={draft.company} onChange={(company) => set({ company })} onDrop={dropped} />
+            <OwnerFields form={form} company={draft.company} onChange={(company) => set({ company })} onDrop={dropped} />
+          </>
+        ) : null}
+
         <Group title={t("account.for")} test="acting-for">
-          <Choices name="acting_for.who" label={t("account.for")} unlabelled value={draft.who}
-            options={[{ value: "self", text: t("account.for.self") }, { value: "other", text: t("account.for.other") }]} onChange={(who) => set({ who })} />
+          <Choices name={`${whom}.who`} label={t("account.for")} unlabelled value={draft.who}
+            options={[{ value: "self", text: t(kind === "business" ? "company.for.self" : "account.for.self") }, { value: "other", text: t("account.for.other") }]} onChange={(who) => set({ who })} />
           {draft.who === "other" ? (
             <>
               <p class="hint">{t("form.other_why")}</p>
-              <h3>{t("form.group.beneficiary")}</h3>
-              <SomebodyFields form={form} at="acting_for.beneficiary" person={draft.beneficiary} onChange={(beneficiary) => set({ beneficiary })} />
-              <Choices name="acting_for.controller" label={t("form.director")} value={draft.director}
+              <h2 class="group-part">{t("form.group.beneficiary")}</h2>
+              <SomebodyFields form={form} at={`${whom}.beneficiary`} person={draft.beneficiary} onChange={(beneficiary) => set({ beneficiary })} />
+              <Choices name={`${whom}.controller`} label={t("form.director")} value={draft.director}
                 options={directors.map((d) => ({ value: d, text: t(`form.director.${d}`) }))} onChange={(director) => set({ director })} />
               {draft.director === "other" ? (
                 <>
-                  <h3>{t("form.group.controller")}</h3>
-                  <SomebodyFields form={form} at="acting_for.controller" person={draft.controller} onChange={(controller) => set({ controller })} />
+                  <h2 class="group-part">{t("form.group.controller")}</h2>
+                  <SomebodyFields form={form} at={`${whom}.controller`} person={draft.controller} onChange={(controller) => set({ controller })} />
                 </>
               ) : null}
             </>
           ) : null}
         </Group>
 
-        <Group title={t("form.group.document")}>
+        <Group title={t(kind === "business" ? "form.group.acting" : "form.group.document")}>
           <NationalityField form={form} name="nationality" value={draft.nationality} onChange={(nationality) => set({ nationality })} />
-          <DocumentFields form={form} at="document" document={draft.document} nationality={draft.nationality}
+          <DocumentFields form={form} at="document" document={draft.document} types={typesFor(rules.documents, draft.nationality)}
+            why={draft.nationality === "CHN" && own === "cn_resident_id" ? t("domestic") : undefined}
             // The number says the birth date; it is filled in where nothing stands yet.
             onChange={(document, birth) => set({ document, ...(birth && draft.birthDate === "" ? { birthDate: birth } : {}) })} />
         </Group>
@@ -197,13 +215,36 @@ function toField(f: string) {
   control?.focus({ preventScroll: true });
 }
 
+function rulesOf(o: Operator): Rules {
+  return {
+    documents: o.documents, minimumAge: o.minimum_age,
+    owners: { threshold: parseShare(o.beneficial_owners.threshold) ?? one, atLeast: o.beneficial_owners.at_least },
+  };
+}
+
+/** Where the page has a share that the server knows by its place among all. */
+function holdingField(c: CompanyDraft, f: string): string {
+  const n = /^business\.holdings\.(\d+)\./.exec(f)?.[1];
+  for (const [i, p] of c.parties.entries())
+    for (const [j, h] of p.holds.entries()) if (n !== undefined && holdingIndex(c, p.id, h) === Number(n)) return `business.parties.${i}.share.${j}`;
+  return f;
+}
+
 /** What the page calls a field: "Whom it is for: Name". */
-function fieldName(f: string, type: string): string {
+function fieldName(f: string, type: string, c: CompanyDraft): string {
   if (f === "document.number") return numberWord("label", type);
-  const somebody = /^acting_for\.(beneficiary|controller)\.(.+)$/.exec(f);
-  if (somebody) return t("form.of", { whose: t(`form.group.${somebody[1] as "beneficiary" | "controller"}`), field: fieldName(somebody[2] ?? "", "") });
-  const key = `form.${f}`;
-  return has(key) ? t(key) : t("form.other_field");
+  const of = (whose: string, rest: string) => t("form.of", { whose, field: fieldName(rest, "", c) });
+  const somebody = /^(?:acting_for|business\.beneficiary)\.(beneficiary|controller)\.(.+)$/.exec(f);
+  if (somebody) return of(t(`form.group.${somebody[1] as "beneficiary" | "controller"}`), somebody[2] ?? "");
+  const owner = /^business\.parties\.(\d+)\.(.+)$/.exec(holdingField(c, f));
+  if (owner) {
+    const whose = t("owners.nth", { n: Number(owner[1]) + 1 });
+    return /^share\.|^holdings$/.test(owner[2] ?? "") ? t("form.of", { whose, field: t("owners.share") }) : of(whose, owner[2] ?? "");
+  }
+  if (f.startsWith("business.legal_representative.")) return of(t("company.representative"), f.slice("business.legal_representative.".length));
+  if (f === "business.holdings") return t("owners.group");
+  for (const key of [`form.${f}`, f.replace(/^business\./, "company.")]) if (has(key)) return t(key);
+  return t(f.endsWith("document.number") ? "number.label.other" : "form.other_field");
 }
 
 function Summary({ draft, rules, countryName, refused }: { draft: Draft; rules: Rules; countryName: (code: string) => string; refused: (bad: readonly FieldError[]) => void }) {
@@ -211,7 +252,8 @@ function Summary({ draft, rules, countryName, refused }: { draft: Draft; rules: 
   const send = useAction();
   const type = typeOf(draft.document, draft.nationality, rules);
   const rows: [string, ComponentChildren][] = [
-    [t("account.for"), t(`account.for.${draft.who}`)],
+    ...(c.kind === "business" ? companyRows(draft.company) : []),
+    [t("account.for"), c.kind === "business" && draft.who === "self" ? t("company.for.self") : t(`account.for.${draft.who}`)],
     ...(draft.who === "other" ? somebodyRows("beneficiary", draft.beneficiary) : []),
     ...(draft.who === "other" ? ([[t("form.director"), t(`form.director.${draft.director}`)]] as [string, ComponentChildren][]) : []),
     ...(draft.who === "other" && draft.director === "other" ? somebodyRows("controller", draft.controller) : []),
@@ -227,6 +269,25 @@ function Summary({ draft, rules, countryName, refused }: { draft: Draft; rules: 
     ...(draft.occupation ? ([[t("form.occupation"), draft.occupation]] as [string, ComponentChildren][]) : []),
   ];
 
+  function companyRows(d: CompanyDraft): [string, ComponentChildren][] {
+    const name = (id: string) => d.parties.find((p) => p.id === id)?.person.name ?? "";
+    const owners = d.parties.map((p) => [
+      p.person.name,
+      ...p.holds.filter((h) => h.share.trim() !== "").map((h) => (h.in === THE_COMPANY ? h.share : `${h.share} (${name(h.in)})`)),
+      ...(p.basis ? [t(`owners.basis.${p.basis}`)] : []),
+    ].join(" · "));
+    return [
+      [t("company.legal_name"), d.legalName],
+      [t("company.registration.number"), <span class="mono">{d.regNumber}</span>],
+      ...(d.regType === "uscc" ? [] : ([[t("company.registration.country"), countryName(d.regCountry)]] as [string, ComponentChildren][])),
+      [t("company.activity"), d.activity],
+      [t("company.registered_address"), d.address],
+      [t("company.acting_as"), t(`company.acting_as.${d.actingAs}`)],
+      ...(d.actingAs === "authorised_agent" ? ([[t("company.representative"), d.representative.name]] as [string, ComponentChildren][]) : []),
+      [t("owners.group"), d.exempt && owners.length === 0 ? t("company.exempt_short") : owners.length === 0 ? t("owners.none") : owners.map((o, i) => <span key={i} class="summary-line">{o}</span>)],
+    ];
+  }
+
   function somebodyRows(who: "beneficiary" | "controller", p: SomebodyDraft): [string, ComponentChildren][] {
     const said: string[] = [p.name];
     if (p.nationality) said.push(countryName(p.nationality));
@@ -236,7 +297,7 @@ function Summary({ draft, rules, countryName, refused }: { draft: Draft; rules: 
   }
 
   const submit = () => send.run(async () => {
-    const identity = toIdentity(draft, rules);
+    const identity = toIdentity(draft, rules, c.kind);
     let version = c.version;
     for (let tries = 0; ; tries++) {
       try {

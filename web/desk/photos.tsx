@@ -232,6 +232,7 @@ function howTo(step: Step): string {
   switch (step.id) {
     case "document_back": return t(step.instructions === "document_back.card" ? "photos.how.back.card" : "photos.how.back");
     case "document_page": return t("photos.how.page");
-    default: return t("photos.how.front");
+    case "document_front": return t("photos.how.front");
+    default: return t("photos.how.sheet");
   }
 }

@@ -148,7 +148,7 @@ export const api = {
   signOut: () => call<void>("DELETE", "/v1/session"),
   confirm: (password: string) => call<void>("POST", "/v1/session/confirm", { body: { password } }),
 
-  createCase: () => call<Case>("POST", "/v1/cases", { body: { kind: "person" }, idempotencyKey: newKey() }),
+  createCase: (kind: Case["kind"]) => call<Case>("POST", "/v1/cases", { body: { kind }, idempotencyKey: newKey() }),
   case: (id: string, signal?: AbortSignal) => call<Case>("GET", `/v1/cases/${enc(id)}`, { signal }),
   identity: (id: string) => call<Identity>("GET", `/v1/cases/${enc(id)}/identity`),
   putIdentity: (id: string, version: number, identity: Identity) =>

@@ -38,7 +38,7 @@ export interface Handoff {
 }
 
 /** The identity as the applicant may read it back: masked. */
-export interface MaskedIdentity { name: string; document: { type: string; number: string } }
+export interface MaskedIdentity { name: string; document: { type: string; number: string }; business?: { legal_name: string } }
 
 export interface Case {
   id: string; version: number; seq: number; kind: "person" | "business"; level: number; state: CaseState;
@@ -53,7 +53,29 @@ export interface Identity {
   nationality: string;
   document: DocumentFacts;
   name: string; latin_name?: string; birth_date: string; sex?: "male" | "female" | "other"; address: string; occupation?: string;
-  acting_for: ActingFor;
+  /** Of a person. */
+  acting_for?: ActingFor;
+  /** Of a company; the fields above are then the acting person's. */
+  business?: Company;
+}
+
+export interface Registration { type: "uscc" | "lei" | "other"; number: string; country: string }
+
+/** How a person controls a company otherwise than by shares. */
+export type Basis = "income" | "votes" | "control" | "management";
+
+export interface Party {
+  id: string; kind: "person" | "company"; name: string;
+  nationality?: string; birth_date?: string; document?: DocumentFacts; registration?: Registration;
+}
+
+/** What Level 1 states of a company. In holdings, "company" stands for the company itself. */
+export interface Company {
+  legal_name: string; registration: Registration; activity: string; registered_address: string;
+  legal_representative?: { name: string; document: DocumentFacts };
+  acting_as: "legal_representative" | "authorised_agent";
+  parties: Party[] | null; holdings: { holder: string; in: string; share: string }[] | null; controllers: { party: string; basis: Basis }[] | null;
+  beneficiary: ActingFor; exemption?: "small_company";
 }
 
 /** A document; expires_on is a day or "long_term". */
@@ -79,6 +101,8 @@ export interface Operator {
   /** Who may use which documents: the first rule that names the nationality, or "*", counts. */
   documents: { nationalities: string[]; types: string[] }[];
   minimum_age: number;
+  /** From which share of a company on a person has to be known in full. */
+  beneficial_owners: { threshold: string; at_least: boolean };
 }
 
 /** What the phone's landing page shows; it claims nothing. */

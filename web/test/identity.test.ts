@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { check, emptyDraft, fromIdentity, groups, noDocument, nobody, toIdentity, typeOf, valueAt, type DocumentDraft, type Draft, type Rules } from "../desk/identity-form";
+import { noDocument, nobody, typeOf, type DocumentDraft, type Rules } from "../desk/facts";
+import { check, emptyDraft, fromIdentity, groups, toIdentity, valueAt, type Draft } from "../desk/identity-form";
 import { dayOrder, dayParts, isoDay, joinDay, readDay } from "../shared/day";
 import { readNumber, typesFor } from "../shared/documents";
 import { ageOn, dayInChina, isDay, plausibleBirth, readResidentId } from "../shared/resident-id";
@@ -46,7 +47,7 @@ test("years are counted as a calendar does", () => {
 
 const now = new Date("2026-03-01T04:00:00Z");
 const rules: Rules = {
-  minimumAge: 18,
+  minimumAge: 18, owners: { threshold: { n: 1n, d: 4n }, atLeast: true },
   documents: [
     { nationalities: ["CHN"], types: ["cn_resident_id"] },
     { nationalities: ["HKG", "MAC"], types: ["hk_macau_permit", "hk_macau_residence_permit"] },
