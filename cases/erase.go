@@ -3,6 +3,7 @@ package cases
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -19,7 +20,9 @@ var (
 	ErrHeld     = fault.New(fault.Conflict, "case_held", "This case is held and cannot be erased.")
 	ErrRetained = fault.New(fault.Conflict, "case_retained", "This case belongs to a customer and has to be kept for now.")
 	ErrRule     = fault.New(fault.Invalid, "rule_invalid", "Name the rule in up to 64 small letters, digits and _ . : - characters.")
-	ErrReason   = fault.New(fault.Invalid, "reason_invalid", "Give a reason of 3 to 500 characters.")
+	// ErrAccountInUse: the account of an erased case has begun anew.
+	ErrAccountInUse = fault.New(fault.Conflict, "account_in_use", "The account has another case; erase it with that one.")
+	ErrReason       = fault.New(fault.Invalid, "reason_invalid", "Give a reason of 3 to 500 characters.")
 )
 
 // EraseRequest asks to erase a case.
@@ -96,6 +99,46 @@ func (c *change) erase(rule string, account bool) {
 	c.note(Entry{Event: "case_erased", Epoch: c.HandoffEpoch, Data: data})
 }
 
+// EraseAccountOf erases the account that an erased case belonged to; doing it twice is harmless. ErrUnknown unless
+// the case is erased, ErrAccountInUse when the account has another case by now.
+func (s *Service) EraseAccountOf(ctx context.Context, id string) error {
+	d, err := s.cfg.Store.Case(ctx, id)
+	if err == nil && !d.Erased() {
+		err = ErrUnknown
+	}
+	if err != nil {
+		return err
+	}
+	first, err := s.Events(ctx, id, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(first) == 0 {
+		return fmt.Errorf("read history: %w", ErrHistoryBroken)
+	}
+	account := first[0].Actor.ID // who created it
+	if _, err := s.cfg.Store.CaseOf(ctx, account); err == nil {
+		return ErrAccountInUse
+	} else if !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	a, err := s.cfg.Accounts.Account(ctx, account)
+	if err != nil {
+		return err
+	}
+	if len(a.WrappedKey) == 0 {
+		return nil
+	}
+	if err := s.eraseAccount(ctx, account); err != nil {
+		return err
+	}
+	_, err = s.change(ctx, Actor{Kind: BySystem}, id, anyVersion, func(c *change) error {
+		c.note(Entry{Event: "account_erased"})
+		return nil
+	})
+	return errors.Join(err, s.scrub(ctx))
+}
+
 // eraseAccount destroys the key, the e-mail address and the password of an account. It then stands under its own id.
 func (s *Service) eraseAccount(ctx context.Context, id string) error {
 	a, err := s.cfg.Accounts.Account(ctx, id)
@@ -166,7 +209,7 @@ func (s *Service) Certify(ctx context.Context, id string) (Certificate, error) {
 			{"backups made before", "as the operator keeps backups", "they hold the case and its key, wrapped by the operator's"},
 		},
 	}
-	account := Kept{"account: e-mail address (sealed) and password (hashed)", "until it is erased", "it belongs to the person, who may begin anew"}
+	accountGone, account := false, Kept{"account: e-mail address (sealed) and password (hashed)", "until it is erased", "it belongs to the person, who may begin anew"}
 	for after := int64(0); ; {
 		page, err := s.Events(ctx, id, after, auditPage)
 		if err != nil {
@@ -181,17 +224,18 @@ func (s *Service) Certify(ctx context.Context, id string) (Certificate, error) {
 				cert.Destroyed.Photos = append(cert.Destroyed.Photos, DestroyedPhoto{e.Data["media_id"], e.Data["sha256"], e.Data["size"]})
 			case "case_erased":
 				cert.Rule, cert.Policy, cert.By = e.Data["rule"], e.Data["policy"], e.Actor
-				if e.Data["account"] != "" {
-					cert.Destroyed.Keys = append(cert.Destroyed.Keys, "account")
-					cert.Destroyed.Fields = append(cert.Destroyed.Fields, "email", "email_index", "password")
-					account.What = ""
-				}
+				accountGone = accountGone || e.Data["account"] != ""
+			case "account_erased":
+				accountGone = true
 			}
 			after = e.N
 			cert.History = Head{CaseID: id, N: e.N, Hash: e.Hash}
 		}
 	}
-	if account.What != "" {
+	if accountGone {
+		cert.Destroyed.Keys = append(cert.Destroyed.Keys, "account")
+		cert.Destroyed.Fields = append(cert.Destroyed.Fields, "email", "email_index", "password")
+	} else {
 		cert.Kept = append(cert.Kept, account)
 	}
 	for _, j := range d.Jobs {

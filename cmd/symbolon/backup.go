@@ -94,6 +94,9 @@ func backup(ctx context.Context, args []string, std stdio) (err error) {
 	for _, u := range m.Missing {
 		fmt.Fprintln(std.out, "MISSING", u)
 	}
+	if n := len(m.Missing); n > 0 {
+		return fmt.Errorf("%s is finished, but %d photos were not there to copy; see the lines above", out, n)
+	}
 	return nil
 }
 

@@ -208,7 +208,7 @@ func TestBackupRefusesWhatItCannotDo(t *testing.T) {
 	}))
 	folder := filepath.Join(t.TempDir(), "backup")
 	status, out, errs := f.command(t, nil, "backup", "--out", folder)
-	if status != 0 || !strings.Contains(out, "MISSING "+f.uploads[0]) {
+	if status != 1 || !strings.Contains(out, "MISSING "+f.uploads[0]) || !strings.Contains(errs, "is finished, but 1 photos") {
 		t.Fatalf("%d %s %s", status, out, errs)
 	}
 	to := f.fresh(t, f.operatorKey(t))

@@ -100,6 +100,11 @@ func erase(ctx context.Context, args []string, std stdio) (err error) {
 			return err
 		}
 		cert, err = s.Certify(ctx, id)
+	} else if err == nil && r.Account {
+		if err := s.EraseAccountOf(ctx, id); err != nil {
+			return inWords(err)
+		}
+		cert, err = s.Certify(ctx, id)
 	}
 	if err != nil {
 		return err

@@ -124,6 +124,16 @@ func TestACaseCanBeErasedBesideARunningServerAndCertifiedAgain(t *testing.T) {
 	if status != 0 || again != out {
 		t.Errorf("certified again: %d %s %s", status, again, errs)
 	}
+	// The account goes later, on its own, and once it is gone that is certified.
+	for range 2 {
+		status, out, errs = f.command(t, nil, "erase", "--case", f.begun, "--account")
+		if status != 0 || strings.Contains(out, "Kept: account") {
+			t.Errorf("the account: %d %s %s", status, out, errs)
+		}
+	}
+	if _, err := p.cases.Authenticate(t.Context(), "second@example.com", personPassword); err != cases.ErrCredentials {
+		t.Errorf("sign in: %v", err)
+	}
 	for name, row := range map[string]struct {
 		args []string
 		want string

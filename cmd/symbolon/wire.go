@@ -104,7 +104,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	reader := p.findReader(ctx)
 	p.cases, err = cases.New(ctx, cases.Config{
 		Reader: reader,
-		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy,
+		Store:  backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy,
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
