@@ -326,12 +326,22 @@ func Reflecting(m *image.RGBA, at Point, radius float64) *image.RGBA {
 // Noisy is a photo by a bad sensor: noise of this deviation, in grey levels.
 func Noisy(m *image.RGBA, deviation float64, seed uint64) *image.RGBA {
 	r := rand.New(rand.NewPCG(seed, 7))
-	return each(m, func(_, _ int, v [3]float64) [3]float64 {
-		for c := range v {
-			v[c] += r.NormFloat64() * deviation
+	var noise [4096]int
+	for i := range noise {
+		noise[i] = int(math.Round(r.NormFloat64() * deviation))
+	}
+	out := image.NewRGBA(m.Rect)
+	for i, v := range m.Pix {
+		if i%4 == 3 {
+			out.Pix[i] = 255
+			continue
 		}
-		return v
-	})
+		if i%64 == 0 {
+			seed = r.Uint64()
+		}
+		out.Pix[i] = uint8(min(255, max(0, int(v)+noise[(seed>>(i%48)+uint64(i))%4096])))
+	}
+	return out
 }
 
 func each(m *image.RGBA, f func(x, y int, v [3]float64) [3]float64) *image.RGBA {
