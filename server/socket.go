@@ -222,13 +222,13 @@ func (k *socket) begin(ctx *fasthttp.RequestCtx, hijacked net.Conn, key string) 
 		return
 	}
 	header := http.Header{}
-	ctx.Response.Header.VisitAll(func(name, value []byte) {
+	for name, value := range ctx.Response.Header.All() {
 		switch string(name) {
 		case fiber.HeaderConnection, fiber.HeaderUpgrade, fiber.HeaderContentType, fiber.HeaderContentLength, fiber.HeaderDate:
 		default:
 			header.Add(string(name), string(value))
 		}
-	})
+	}
 	up := websocket.Upgrader{
 		HandshakeTimeout: k.timing.write,
 		ReadBufferSize:   socketReadBuffer,
