@@ -69,6 +69,14 @@ pictures: web ## make the pictures of docs/pictures again
 test-ferret: ## MongoDB's calls against FerretDB, from a module of its own
 	cd cases/casemongo/ferrettest && go vet ./... && ../../../scripts/gotest.sh -count=1 ./...
 
+.PHONY: bench
+bench: build ## ratios against named peers on this machine, within five minutes; bench/README.md says how to read them
+	cd bench && go run . -symbolon ../bin/symbolon
+
+.PHONY: bench-quick
+bench-quick: build ## the same, rougher, within a minute
+	cd bench && go run . -quick -symbolon ../bin/symbolon
+
 .PHONY: fmt
 fmt: ## format the Go files
 	gofmt -w $$(git ls-files '*.go')

@@ -21,6 +21,8 @@ import (
 // roles is what this program runs itself as: the parts that need a process of their own.
 var roles = map[string]func(settings []byte) error{
 	"symbolon":   func(b []byte) error { return with(b, symbolonNode) },
+	"contrib":    func(b []byte) error { return with(b, contribNode) },
+	"hold":       func(b []byte) error { return with(b, holder) },
 	"centrifuge": func(b []byte) error { return with(b, centrifugeNode) },
 }
 
@@ -61,7 +63,7 @@ func main() {
 	}
 }
 
-const profileFolder = "SYMBOLON_BENCH_PROFILES"
+const profileFolder = "BENCH_PROFILES"
 
 // profile writes a profile of this process until the function it returns is called, where one is wanted.
 func profile(name string) (stop func()) {
@@ -101,6 +103,19 @@ func bench(ctx context.Context, program string, only []string, quick bool) error
 				return err
 			}
 			return fanOut(ctx, dir, plan)
+		}},
+		{"idle", func() error {
+			plan := idlePlan{compared: 5000, most: 19000, rounds: 1}
+			if quick {
+				plan = idlePlan{compared: 3000, rounds: 1}
+			}
+			return idle(ctx, dir, program, plan)
+		}},
+		{"churn", func() error {
+			if quick {
+				return churn(ctx, dir, 100_000)
+			}
+			return churn(ctx, dir, 1_000_000)
 		}},
 	}
 	for _, p := range parts {

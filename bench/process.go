@@ -27,11 +27,11 @@ type process struct {
 	out  *bufio.Reader
 }
 
-// start runs a program whose output is read line by line; its complaints go to our own.
-func start(name, program string, env []string, args ...string) (*process, error) {
+// start runs a program whose output is read line by line; what it complains of goes to complaints.
+func start(name, program string, complaints io.Writer, env []string, args ...string) (*process, error) {
 	p := &process{name: name, cmd: exec.Command(program, args...)}
 	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stderr = os.Stderr
+	p.cmd.Stderr = complaints
 	// Whatever becomes of us, what we started ends too.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := p.cmd.StdinPipe()
@@ -59,7 +59,7 @@ func role(name string, settings, said any) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(name, self, nil, "role", name, string(text))
+	p, err := start(name, self, os.Stderr, nil, "role", name, string(text))
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func startRedis(ctx context.Context, dir string) (*process, string, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, "", err
 	}
-	p, err := start("redis", "redis-server", nil, "--port", port, "--bind", "127.0.0.1", "--dir", home,
+	p, err := start("redis", "redis-server", os.Stderr, nil, "--port", port, "--bind", "127.0.0.1", "--dir", home,
 		"--save", "", "--appendonly", "no", "--loglevel", "warning", "--maxclients", "4000")
 	if err != nil {
 		return nil, "", err

@@ -13,12 +13,29 @@ import (
 	"github.com/symbolon/symbolon/live"
 )
 
-// Churn changes cases on two hubs over one bus, 10,000 times, while listeners join and
-// leave all the time. It checks that every listener that stays sees the final state, that
-// no listener's seq repeats or goes back, and that no snapshot is older than its number.
-// disturb, where given, is called once in the middle.
+// Churn is Stir with 10,000 changes, as a test. disturb, where given, is called once in the middle.
 func Churn(t *testing.T, open func(t *testing.T) (a, b live.Bus), disturb func()) {
-	const changes, cases, writers, visitors, stayers = 10_000, 40, 4, 8, 20
+	a, b := open(t)
+	Stir(t, 10_000, a, b, disturb)
+}
+
+// Reporter takes what went wrong. *testing.T is one.
+type Reporter interface {
+	Errorf(format string, args ...any)
+}
+
+// Stirred is what happened under Stir.
+type Stirred struct {
+	Published int64 // trips of a change to the other node: one may stand for several changes of a case
+	Snapshots int64 // that listeners took
+	Visits    int64 // listeners that came and left
+}
+
+// Stir changes cases on two hubs, one over each bus, while listeners join and leave all the time. It
+// checks that every listener that stays sees the final state, that no listener's seq repeats or goes back,
+// and that no snapshot is older than its number.
+func Stir(t Reporter, changes int64, busA, busB live.Bus, disturb func()) Stirred {
+	const cases, writers, visitors, stayers = 40, 4, 8, 20
 	w := &world{numbers: map[string][]number{}, seen: map[string][]number{}}
 	for i := range cases {
 		id := fmt.Sprint("case_", i)
@@ -27,22 +44,22 @@ func Churn(t *testing.T, open func(t *testing.T) (a, b live.Bus), disturb func()
 	}
 
 	ctx, stop := context.WithCancel(context.Background())
-	busA, busB := open(t)
 	var hubs [2]*live.Hub
 	var running, reading, writing sync.WaitGroup
+	defer func() { stop(); running.Wait() }()
 	for i, bus := range []live.Bus{busA, busB} {
 		hub, err := live.New(live.Config{Bus: &noting{bus, w}})
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%v", err)
+			return Stirred{}
 		}
 		hubs[i] = hub
 		running.Go(func() {
 			if err := hub.Run(ctx); err != nil {
-				t.Error(err)
+				t.Errorf("%v", err)
 			}
 		})
 	}
-	defer func() { stop(); running.Wait() }()
 
 	var staying []*socket
 	for i := range stayers {
@@ -51,6 +68,7 @@ func Churn(t *testing.T, open func(t *testing.T) (a, b live.Bus), disturb func()
 		s.listener = s.hub.Join(s.id, live.Desk)
 		reading.Go(func() { s.read(t, ctx, w, 0) })
 	}
+	var visits atomic.Int64
 	for range visitors {
 		reading.Go(func() {
 			for ctx.Err() == nil {
@@ -58,6 +76,7 @@ func Churn(t *testing.T, open func(t *testing.T) (a, b live.Bus), disturb func()
 				s.listener = s.hub.Join(s.id, live.Role([]live.Role{live.Desk, live.Phone}[rand.IntN(2)]))
 				s.hub.Seen(ctx, s.id, live.Desk)
 				s.read(t, ctx, w, 1+rand.IntN(5))
+				visits.Add(1)
 			}
 		})
 	}
@@ -99,12 +118,16 @@ func Churn(t *testing.T, open func(t *testing.T) (a, b live.Bus), disturb func()
 	stop()
 	reading.Wait()
 	running.Wait()
+	did := Stirred{Visits: visits.Load()}
 	for i, hub := range hubs {
-		if s := hub.Stats(); s.Listeners != 0 {
+		s := hub.Stats()
+		did.Published += s.Changes
+		if s.Listeners != 0 {
 			t.Errorf("hub %d still holds %d listeners", i, s.Listeners)
 		}
 	}
-	w.check(t, disturb == nil)
+	did.Snapshots = w.check(t, disturb == nil)
+	return did
 }
 
 // world is the truth that hubs only hint at, and what became of it.
@@ -126,9 +149,8 @@ func (w *world) version(id string) *atomic.Int64 {
 
 // check compares: a snapshot under seq must hold all that was stored before any number ≤ seq was
 // given. That counts for a node's own numbers too, as long as the bus was never away.
-func (w *world) check(t *testing.T, always bool) {
+func (w *world) check(t Reporter, always bool) (snapshots int64) {
 	bySeq := func(a, b number) int { return int(a.seq - b.seq) }
-	snapshots := 0
 	for id, numbers := range w.numbers {
 		slices.SortFunc(numbers, bySeq)
 		for i := 1; i < len(numbers); i++ {
@@ -148,8 +170,9 @@ func (w *world) check(t *testing.T, always bool) {
 		}
 	}
 	if snapshots == 0 {
-		t.Error("no snapshot was taken")
+		t.Errorf("no snapshot was taken")
 	}
+	return snapshots
 }
 
 // noting notes the numbers that a bus gives.
@@ -195,7 +218,7 @@ type socket struct {
 }
 
 // read takes snapshots (at most n, 0: any number) until the listener or ctx ends.
-func (s *socket) read(t *testing.T, ctx context.Context, w *world, n int) {
+func (s *socket) read(t Reporter, ctx context.Context, w *world, n int) {
 	defer s.listener.Leave()
 	newest := int64(0)
 	for i := 0; n == 0 || i < n; {
