@@ -89,7 +89,7 @@ func (c *change) erase(rule string, account bool) {
 		History: c.History, Pending: c.Pending, Jobs: destroy,
 	}
 	for i := range c.Levels {
-		c.Levels[i].Reasons = nil
+		c.Levels[i].Reasons, c.Levels[i].Checks = nil, nil
 	}
 	c.key = seal.Key{}
 	data := map[string]string{"rule": rule, "policy": c.policy, "photos": strconv.Itoa(photos)}
