@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/symbolon/symbolon/cases"
@@ -285,5 +287,37 @@ func TestACheckpointFindsARewrittenChain(t *testing.T) {
 	}
 	if _, err := os.Stat(again); err == nil {
 		t.Error("a checkpoint of a broken chain was written")
+	}
+}
+
+func TestAnAuditBesideARunningServerFindsNothing(t *testing.T) {
+	f := newFilled(t)
+	p := f.program(t)
+	defer f.stop(t, p)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(stop)
+	for _, id := range []string{f.caseID, f.begun} {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				_, err := p.cases.RaiseEpoch(t.Context(), id, "offer", cases.Actor{Kind: cases.BySystem})
+				err = errors.Join(err, p.cases.Look(t.Context(), id, cases.Actor{Kind: cases.ByStaff, ID: "acc_x"}, "media", "med_1"), p.cases.Work(t.Context()))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 20 {
+		if status, out, errs := f.command(t, nil, "audit", "verify"); status != 0 {
+			t.Fatalf("%s %s", out, errs)
+		}
 	}
 }
