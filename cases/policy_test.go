@@ -18,6 +18,7 @@ func TestTheDefaultPolicyExplainsItself(t *testing.T) {
 	for _, want := range []string{
 		"CHN: cn_resident_id.\n", "cn_resident_id asks for document_front and document_back", "everybody else: passport or cn_foreigner_card",
 		"passport asks for document_page", "Nobody under 18", "Level 1 is approved at once", "Level 1 for somebody else's account goes to a person", "Level 2 goes to a person",
+		"Photos are sent back at once for: document.none, document.too_small, document.dark,", "cannot tell goes to a person",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, b.String())
@@ -41,6 +42,7 @@ func TestMistakesInAPolicyAreNamed(t *testing.T) {
 		{"threshold: 25%", "threshold: 25", "beneficial_owners.threshold: \"25\" is no share"},
 		{"at_least: true", "atleast: true", "atleast"},
 		{"level_1_for_other: person", "level_1_for_other: nobody", "approve.level_1_for_other"},
+		{"- document.dark", "- document.darkness", `"document.darkness" is nothing that is found on photos`},
 		{"photo: [desk, phone]", "photo: [fax]", "write desk or phone"},
 		{"photo: [desk, phone]", "photo: []", "channels.photo is missing"},
 		{"photo:", "video:", `"video" is no kind of step`},
