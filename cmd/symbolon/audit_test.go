@@ -136,6 +136,20 @@ func TestTheAuditFindsEveryTampering(t *testing.T) {
 		"another photo": {func(t *testing.T, db *sql.DB) {
 			edit(t, db, "cases "+this, func(d *cases.Document) { d.Steps[0].Takes[0].SHA256[0] ^= 1 })
 		}, "the photo kept for document_front is not one that its history knows"},
+		"a chain computed again with an impossible move": {func(t *testing.T, db *sql.DB) {
+			rewrite(t, db, f.caseID, func(e *cases.Entry) {
+				if e.Event == "level_submitted" {
+					e.Event = "level_in_review"
+				}
+			})
+		}, "moves a level from open to in_review, which cannot happen"},
+		"a chain computed again with versions that fall": {func(t *testing.T, db *sql.DB) {
+			rewrite(t, db, f.caseID, func(e *cases.Entry) {
+				if e.N == 4 {
+					e.Version = 1
+				}
+			})
+		}, "entry 4 has an older version than the one before it"},
 		"an unreadable case": {func(t *testing.T, db *sql.DB) { exec(t, db, "UPDATE cases SET body = '[' "+this) }, "case: cannot be read"},
 		"a changed look": {func(t *testing.T, db *sql.DB) {
 			exec(t, db, "UPDATE looks SET body = json_replace(body, '$.actor.id', 'acc_other') WHERE n = 2")
@@ -165,9 +179,9 @@ func TestTheAuditFindsEveryTampering(t *testing.T) {
 	}
 }
 
-// rewrite gives a case's history a new actor and computes every hash again, as somebody can who may write
-// to the database.
-func rewrite(t *testing.T, db *sql.DB, caseID string) {
+// rewrite changes a case's history and computes every hash again, as somebody can who may write to the
+// database.
+func rewrite(t *testing.T, db *sql.DB, caseID string, change func(*cases.Entry)) {
 	t.Helper()
 	rows, err := db.Query("SELECT body FROM history WHERE case_id = ? ORDER BY n", caseID)
 	must(t, err)
@@ -182,7 +196,8 @@ func rewrite(t *testing.T, db *sql.DB, caseID string) {
 	must(t, rows.Close())
 	var prev []byte
 	for i := range all {
-		all[i].Actor.ID, all[i].Prev, all[i].Hash = "acc_innocent", prev, nil
+		change(&all[i])
+		all[i].Prev, all[i].Hash = prev, nil
 		prev = digest(t, all[i])
 		all[i].Hash = prev
 		b, err := json.Marshal(all[i])
@@ -240,7 +255,9 @@ func TestACheckpointFindsARewrittenChain(t *testing.T) {
 		spoil func(t *testing.T, db *sql.DB)
 		want  string
 	}{
-		"a chain computed again": {func(t *testing.T, db *sql.DB) { rewrite(t, db, f.caseID) }, "is not the one of the checkpoint"},
+		"a chain computed again": {func(t *testing.T, db *sql.DB) {
+			rewrite(t, db, f.caseID, func(e *cases.Entry) { e.Actor.ID = "acc_innocent" })
+		}, "is not the one of the checkpoint"},
 		"the end of the access log cut off": {func(t *testing.T, db *sql.DB) {
 			exec(t, db, "DELETE FROM looks WHERE n > 1")
 		}, "access log: entry 3 of the checkpoint is missing"},
