@@ -202,7 +202,7 @@ func (s *Service) Certify(ctx context.Context, id string) (Certificate, error) {
 	}
 	cert := Certificate{
 		Schema: 1, CaseID: id, ErasedAt: d.ErasedAt,
-		Destroyed: Destroyed{Keys: []string{"case"}, Fields: []string{"identity", "readings", "document_index", "takes"}, Photos: []DestroyedPhoto{}},
+		Destroyed: Destroyed{Keys: []string{"case"}, Fields: []string{"identity", "identity_draft", "readings", "document_index", "takes"}, Photos: []DestroyedPhoto{}},
 		Kept: []Kept{
 			{"history: who did what when, by ids; states and digests", "as long as the store", "proof of what was done; nothing personal in the clear"},
 			{"access log: who saw evidence when, by ids", "as long as the store", "proof of who saw what; nothing personal in the clear"},
