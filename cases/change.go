@@ -251,12 +251,20 @@ func stepState(st Step) StepState {
 // open opens the sealed fields of a document.
 func (s *Service) open(d Document) (Case, error) {
 	c := Case{Document: d}
-	if d.Identity == nil {
+	if d.Identity == nil && d.IdentityDraft == nil {
 		return c, nil
 	}
 	k, err := s.keyOf(d)
 	if err != nil {
 		return Case{}, err
+	}
+	if d.IdentityDraft != nil {
+		if c.Draft, err = k.Open(d.IdentityDraft, boundDraft(d.ID)); err != nil {
+			return Case{}, fmt.Errorf("open the draft of %s: %w", d.ID, err)
+		}
+	}
+	if d.Identity == nil {
+		return c, nil
 	}
 	b, err := k.Open(d.Identity, boundIdentity(d.ID))
 	if err != nil {

@@ -29,7 +29,9 @@ type Document struct {
 
 	// Identity is the sealed JSON of an Identity; DocumentIndex the keyed look-up value of
 	// its document number, set when Level 1 is submitted.
-	Identity      []byte `json:"identity,omitempty" bson:"identity,omitempty"`
+	Identity []byte `json:"identity,omitempty" bson:"identity,omitempty"`
+	// IdentityDraft is the sealed JSON of what was typed of Level 1 and not stored yet.
+	IdentityDraft []byte `json:"identity_draft,omitempty" bson:"identity_draft,omitempty"`
 	DocumentType  string `json:"document_type,omitempty" bson:"document_type,omitempty"`
 	DocumentIndex []byte `json:"document_index,omitempty" bson:"document_index,omitempty"`
 

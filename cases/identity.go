@@ -29,7 +29,7 @@ func (s *Service) PutIdentity(ctx context.Context, by Actor, id string, version 
 		if bad != nil {
 			return fault.Fields(bad...)
 		}
-		c.Identity = c.key.Seal(mustJSON(facts), boundIdentity(c.ID))
+		c.Identity, c.IdentityDraft = c.key.Seal(mustJSON(facts), boundIdentity(c.ID)), nil
 		c.DocumentType = facts.Document.Type
 		c.plan(s.cfg.Policy.stepsFor(c.Kind, &facts))
 		c.note(Entry{Event: "identity_stored", Level: 1, Data: map[string]string{"document_type": facts.Document.Type}})

@@ -64,6 +64,7 @@ func (s *Service) submit(c *change, level int) error {
 		return ErrStepsIncomplete.With("steps", missing)
 	}
 	if level == 1 {
+		c.IdentityDraft = nil
 		opened, err := s.open(c.Document)
 		if err != nil {
 			return err

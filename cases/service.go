@@ -17,6 +17,7 @@ import (
 type Case struct {
 	Document
 	Facts *Identity // nil until Level 1 was stored
+	Draft []byte    // JSON of what was typed of Level 1 and not stored yet; nil where there is none
 }
 
 // Config is what a Service needs.

@@ -64,6 +64,13 @@ func (p *person) forSomebodyElse() {
 	d.until(one("field-birth_date") + ".dataset.value === '1990-03-07'")
 	d.typeIn("field-address", "样本省样本市样本路 1 号")
 
+	// What was typed outlives the page.
+	d.until(one("draft-kept") + `.textContent !== ""`)
+	d.reload()
+	d.screen("level1")
+	d.until(one("field-name") + `?.value === "陈大文"`)
+	d.until(one("field-birth_date") + ".dataset.value === '1990-03-07'")
+
 	d.press("acting_for.who-other")
 	d.typeIn("field-acting_for.beneficiary.name", "李小样")
 	d.choose("field-acting_for.beneficiary.nationality", "CHN")

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -186,11 +187,39 @@ func (s *Server) getIdentity(c *fiber.Ctx) error {
 	switch {
 	case !open:
 		return cases.ErrLevelNotOpen
-	case own.Facts == nil:
+	case own.Facts == nil && own.Draft == nil:
 		return errNoIdentity
 	}
 	c.Set(fiber.HeaderETag, etag(own.Version))
-	return c.JSON(own.Facts)
+	return c.JSON(storedIdentity{own.Facts, own.Draft})
+}
+
+// storedIdentity is what the applicant entered, and what was typed since.
+type storedIdentity struct {
+	*cases.Identity
+	Draft json.RawMessage `json:"draft,omitempty"`
+}
+
+// putDraft keeps what was typed of Level 1 so far. It is opaque here: the applicant's program reads it again.
+func (s *Server) putDraft(c *fiber.Ctx) error {
+	p, err := s.caller(c, applicant)
+	if err != nil {
+		return err
+	}
+	id := param(c, "id")
+	if _, err := s.caseFor(c.UserContext(), p, id); err != nil {
+		return err
+	}
+	draft, err := decodeOpaque(c)
+	if err != nil {
+		return err
+	}
+	own, err := s.cfg.Cases.PutDraft(c.UserContext(), p.actor(), id, draft)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderETag, etag(own.Version))
+	return c.JSON(fiber.Map{"version": own.Version})
 }
 
 func (s *Server) putIdentity(c *fiber.Ctx) error {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -305,4 +306,36 @@ func TestACompanysFacts(t *testing.T) {
 	if a := p.Do("GET", p.Path(""), nil).Want(t, 200); a.String("levels.0.state") != "in_review" || a.String("levels.1.state") != "open" {
 		t.Errorf("levels %v", a.Get("levels"))
 	}
+}
+
+func TestADraftComesBackAndGoesWithTheEntry(t *testing.T) {
+	s := servertest.Start(t)
+	p := s.Applicant(t)
+	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	if a := p.Do("GET", p.Path(""), nil); a.Get("draft") != false {
+		t.Errorf("draft %v", a.Get("draft"))
+	}
+	draft := []byte(`{"v":1,"draft":{"birthDate":"1990-03-","parties":[{"kind":"person"}]}}`)
+	if a := p.Do("PUT", p.Path("/identity/draft"), draft).Want(t, 200); `"`+fmt.Sprint(a.Get("version"))+`"` != p.Version() {
+		t.Errorf("version %v, the case is at %s", a.Get("version"), p.Version())
+	}
+	if a := p.Do("GET", p.Path(""), nil); a.Get("draft") != true || strings.Contains(string(a.Body), "1990-03") {
+		t.Errorf("case %s", a.Body)
+	}
+	if a := p.Do("GET", p.Path("/identity"), nil).Want(t, 200); a.String("draft.draft.birthDate") != "1990-03-" || a.Get("name") != nil {
+		t.Errorf("identity %s", a.Body)
+	}
+	for _, bad := range []string{``, `null`, `[]`, `{"a":1,"a":2}`, `{"a":1}{}`, strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)} {
+		p.Do("PUT", p.Path("/identity/draft"), []byte(bad)).Want(t, 400, "json_malformed")
+	}
+	p.Do("PUT", p.Path("/identity/draft"), []byte(`{"a":"`+strings.Repeat("x", 32<<10)+`"}`)).Want(t, 422, "draft_invalid")
+	p.Do("PUT", p.Path("/identity/draft"), draft, "Content-Type", "text/plain").Want(t, 415)
+	s.Applicant(t).Do("PUT", p.Path("/identity/draft"), draft).Want(t, 404, "case_unknown")
+
+	p.Do("PUT", p.Path("/identity"), servertest.Identity(), "If-Match", p.Version()).Want(t, 200)
+	if a := p.Do("GET", p.Path("/identity"), nil).Want(t, 200); a.Get("draft") != nil || a.String("name") == "" {
+		t.Errorf("identity %s", a.Body)
+	}
+	p.Do("POST", p.Path("/levels/1/submit"), none, "If-Match", p.Version()).Want(t, 202)
+	p.Do("PUT", p.Path("/identity/draft"), draft).Want(t, 409, "level_not_open")
 }

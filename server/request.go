@@ -31,6 +31,15 @@ func param(c *fiber.Ctx, name string) string { return strings.Clone(c.Params(nam
 // unknown or repeated names, a second value, and bytes that are not UTF-8 are refused, so
 // that what was checked is what is used.
 func decode(c *fiber.Ctx, v any) ([]byte, error) {
+	body, err := jsonBody(c)
+	if err != nil {
+		return nil, err
+	}
+	return body, parse(body, v)
+}
+
+// jsonBody is the body of a request that says that it is JSON.
+func jsonBody(c *fiber.Ctx) ([]byte, error) {
 	mt, params, err := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
 	if cs, ok := params["charset"]; err != nil || mt != "application/json" || ok && !strings.EqualFold(cs, "utf-8") {
 		return nil, errContentType
@@ -39,7 +48,17 @@ func decode(c *fiber.Ctx, v any) ([]byte, error) {
 	if len(body) > maxBody {
 		return nil, errTooLarge
 	}
-	return body, parse(body, v)
+	return body, nil
+}
+
+// decodeOpaque reads a JSON object that this server keeps and does not understand, so that its names are its
+// owner's business; they stand once, and nothing is nested too deep.
+func decodeOpaque(c *fiber.Ctx) ([]byte, error) {
+	body, err := jsonBody(c)
+	if err != nil {
+		return nil, err
+	}
+	return body, wellFormed(body, true)
 }
 
 // decodeOptional is decode for calls whose body may be left out.
@@ -52,16 +71,8 @@ func decodeOptional(c *fiber.Ctx, v any) ([]byte, error) {
 
 // parse is the part of decode without a request.
 func parse(body []byte, v any) error {
-	if !utf8.Valid(body) || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) { // null would pass for an object without members
-		return errJSON
-	}
-	walk := json.NewDecoder(bytes.NewReader(body))
-	walk.UseNumber()
-	if err := walkValue(walk, 0); err != nil {
-		return errJSON
-	}
-	if _, err := walk.Token(); !errors.Is(err, io.EOF) {
-		return errJSON
+	if err := wellFormed(body, false); err != nil {
+		return err
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
@@ -71,10 +82,26 @@ func parse(body []byte, v any) error {
 	return nil
 }
 
+// wellFormed checks that a body is one JSON object; with anyNames, its members may be called anything.
+func wellFormed(body []byte, anyNames bool) error {
+	if !utf8.Valid(body) || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) { // null would pass for an object without members
+		return errJSON
+	}
+	walk := json.NewDecoder(bytes.NewReader(body))
+	walk.UseNumber()
+	if err := walkValue(walk, 0, anyNames); err != nil {
+		return errJSON
+	}
+	if _, err := walk.Token(); !errors.Is(err, io.EOF) {
+		return errJSON
+	}
+	return nil
+}
+
 var errWalk = errors.New("not taken")
 
 // walkValue reads one value: names are snake_case and stand once, and nothing is nested too deep.
-func walkValue(dec *json.Decoder, depth int) error {
+func walkValue(dec *json.Decoder, depth int, anyNames bool) error {
 	tok, err := dec.Token()
 	if err != nil {
 		return err
@@ -95,12 +122,12 @@ func walkValue(dec *json.Decoder, depth int) error {
 			}
 			// encoding/json matches names in any case: only the written form is taken.
 			name, _ := key.(string)
-			if seen[name] || name != strings.ToLower(name) {
+			if seen[name] || !anyNames && name != strings.ToLower(name) {
 				return errWalk
 			}
 			seen[name] = true
 		}
-		if err := walkValue(dec, depth+1); err != nil {
+		if err := walkValue(dec, depth+1, anyNames); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,7 @@ func (s *Server) routes() {
 	v1.Get("/cases/:id/events", s.events)
 	v1.Get("/cases/:id/identity", s.getIdentity)
 	v1.Put("/cases/:id/identity", s.putIdentity)
+	v1.Put("/cases/:id/identity/draft", s.putDraft)
 	v1.Post("/cases/:id/levels/:n/submit", s.submitLevel)
 	v1.Post("/cases/:id/levels/:n/reopen", s.reopenLevel)
 	v1.Post("/cases/:id/steps/:step/accept", s.acceptTake)

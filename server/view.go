@@ -23,6 +23,7 @@ type caseView struct {
 	Levels   []levelView      `json:"levels"`
 	Steps    []stepView       `json:"steps"`
 	Identity *maskedIdentity  `json:"identity"`
+	Draft    bool             `json:"draft"` // something was typed of Level 1 and not stored yet
 	Handoff  *handoffView     `json:"handoff"`
 }
 
@@ -166,7 +167,7 @@ func (s *Server) seq(ctx context.Context, caseID string, seq int64) (int64, erro
 // viewOf is a case as its applicant sees it. p may be of any of the account's sessions.
 func (s *Server) viewOf(ctx context.Context, p principal, c cases.Case, seq int64) (caseView, error) {
 	v := caseView{
-		ID: c.ID, Version: c.Version, Seq: seq, Kind: c.Kind, Level: c.Level, State: outerState(c.State),
+		ID: c.ID, Version: c.Version, Seq: seq, Draft: c.Draft != nil, Kind: c.Kind, Level: c.Level, State: outerState(c.State),
 		Levels: make([]levelView, len(c.Levels)), Steps: make([]stepView, len(c.Steps)),
 	}
 	for i, l := range c.Levels {

@@ -13,11 +13,12 @@ import { Heading } from "../shared/page";
 import { fieldText } from "../shared/problems";
 import { go, usePlace } from "../shared/router";
 import { one, parseShare } from "../shared/owners";
-import type { FieldError, Operator } from "../shared/types";
+import type { FieldError, Identity, Operator } from "../shared/types";
 import { useAction } from "./action";
 import { CompanyFields, OwnerFields } from "./company";
 import { holdingIndex, THE_COMPANY, type CompanyDraft } from "./company-form";
 import { useCase } from "./desk";
+import { DraftKeeper, fromKept } from "./draft";
 import { DocumentFields, Group, NationalityField, numberWord, SomebodyFields, type Form } from "./form-parts";
 import { Verify } from "./frame";
 import { typeOf, type Rules, type SomebodyDraft } from "./facts";
@@ -42,13 +43,28 @@ export function Level1() {
   const kind = c.kind;
   const whom = forWhom(kind);
 
-  // An entry stored earlier fills the form again, unless something was typed already.
+  const [kept, setKept] = useState(false);
+  const keeper = useMemo(() => new DraftKeeper((d, leaving) => api.putDraft(c.id, d, leaving), () => setKept(true)), [c.id]);
   useEffect(() => {
-    if (!c.identity || keptDraft(c.id)) return;
+    const hidden = () => document.visibilityState === "hidden" && keeper.flush(true);
+    const left = () => keeper.flush(true);
+    document.addEventListener("visibilitychange", hidden);
+    addEventListener("pagehide", left);
+    return () => {
+      document.removeEventListener("visibilitychange", hidden);
+      removeEventListener("pagehide", left);
+      keeper.flush();
+    };
+  }, [keeper]);
+
+  // What was typed or stored earlier fills the form again, unless something is typed already.
+  useEffect(() => {
+    if ((!c.identity && !c.draft) || keptDraft(c.id)) return;
     let here = true;
     api.identity(c.id).then(
-      (i) => {
-        if (here && !keptDraft(c.id)) change(fromIdentity(i));
+      ({ draft: typed, ...stored }) => {
+        const earlier = fromKept(typed) ?? (stored.document ? fromIdentity(stored as Identity) : undefined);
+        if (here && earlier && !keptDraft(c.id)) show(earlier);
       },
       // Not being able to fill it again only means typing again.
       () => undefined,
@@ -56,9 +72,14 @@ export function Level1() {
     return () => void (here = false);
   }, [c.id]);
 
-  const change = (next: Draft) => {
+  const show = (next: Draft) => {
     keepDraft(c.id, next);
     setDraft(next);
+  };
+  const change = (next: Draft) => {
+    show(next);
+    setKept(false);
+    keeper.change(next);
   };
   // Two changes of one event build on each other, not on what was drawn.
   const set = (part: Partial<Draft>) => change({ ...(keptDraft(c.id) ?? draft), ...part });
@@ -92,7 +113,7 @@ export function Level1() {
     go("/identity/1");
   };
 
-  if (summary && complete) return <Summary draft={draft} rules={rules} countryName={countryName} refused={refused} />;
+  if (summary && complete) return <Summary draft={draft} rules={rules} countryName={countryName} refused={refused} keeper={keeper} />;
 
   const level = c.levels.find((l) => l.level === 1);
   const left = (f: string) => () => {
@@ -130,6 +151,7 @@ export function Level1() {
       <form
         class="form form-long"
         noValidate
+        onFocusOut={() => keeper.flush()}
         onSubmit={(e) => {
           e.preventDefault();
           setTouched("all");
@@ -200,6 +222,7 @@ export function Level1() {
 
         <div class="actions">
           <Button kind="primary" type="submit" test="level1-check">{t("form.check")}</Button>
+          <p class="soft small" data-test="draft-kept">{kept ? t("form.kept") : ""}</p>
         </div>
       </form>
     </Verify>
@@ -247,7 +270,7 @@ function fieldName(f: string, type: string, c: CompanyDraft): string {
   return t(f.endsWith("document.number") ? "number.label.other" : "form.other_field");
 }
 
-function Summary({ draft, rules, countryName, refused }: { draft: Draft; rules: Rules; countryName: (code: string) => string; refused: (bad: readonly FieldError[]) => void }) {
+function Summary({ draft, rules, countryName, refused, keeper }: { draft: Draft; rules: Rules; countryName: (code: string) => string; refused: (bad: readonly FieldError[]) => void; keeper: DraftKeeper }) {
   const { case: c, took, refresh } = useCase();
   const send = useAction();
   const type = typeOf(draft.document, draft.nationality, rules);
@@ -298,13 +321,24 @@ function Summary({ draft, rules, countryName, refused }: { draft: Draft; rules: 
 
   const submit = () => send.run(async () => {
     const identity = toIdentity(draft, rules, c.kind);
-    let version = c.version;
+    // A draft that came after the entry would stand beside it.
+    await keeper.pause();
+    try {
+      await store(identity);
+    } finally {
+      keeper.resume();
+    }
+  });
+
+  const store = async (identity: Identity) => {
+    let version = Math.max(c.version, keeper.version);
     for (let tries = 0; ; tries++) {
       try {
         const stored = await api.putIdentity(c.id, version, identity);
         took(stored);
         took(await api.submitLevel(c.id, 1, stored.version));
         forgetDraft();
+        keeper.done();
         go("/identity/1", true);
         return;
       } catch (err) {
@@ -319,7 +353,7 @@ function Summary({ draft, rules, countryName, refused }: { draft: Draft; rules: 
         version = fresh.version;
       }
     }
-  });
+  };
 
   return (
     <Verify level={1}>

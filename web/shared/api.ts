@@ -47,6 +47,8 @@ export interface CallOptions {
   /** Makes a POST safe to repeat. */
   idempotencyKey?: string;
   signal?: AbortSignal;
+  /** The page may be gone before the answer comes. At most 64 KiB. */
+  keepalive?: boolean;
   /** Milliseconds; 20 s where not given. */
   timeout?: number;
 }
@@ -104,7 +106,7 @@ async function once<T>(method: string, path: string, o: CallOptions): Promise<T>
   let text: string;
   try {
     res = await fetch(path, {
-      method, headers, signal, credentials: "same-origin", cache: "no-store", redirect: "error",
+      method, headers, signal, credentials: "same-origin", cache: "no-store", redirect: "error", keepalive: o.keepalive ?? false,
       body: o.body === undefined ? undefined : JSON.stringify(o.body),
     });
     text = await res.text();
@@ -150,9 +152,10 @@ export const api = {
 
   createCase: (kind: Case["kind"]) => call<Case>("POST", "/v1/cases", { body: { kind }, idempotencyKey: newKey() }),
   case: (id: string, signal?: AbortSignal) => call<Case>("GET", `/v1/cases/${enc(id)}`, { signal }),
-  identity: (id: string) => call<Identity>("GET", `/v1/cases/${enc(id)}/identity`),
+  identity: (id: string) => call<Partial<Identity> & { draft?: unknown }>("GET", `/v1/cases/${enc(id)}/identity`),
   putIdentity: (id: string, version: number, identity: Identity) =>
     call<Case>("PUT", `/v1/cases/${enc(id)}/identity`, { body: identity, ifMatch: version }),
+  putDraft: (id: string, draft: object, leaving: boolean) => call<{ version: number }>("PUT", `/v1/cases/${enc(id)}/identity/draft`, { body: draft, keepalive: leaving }),
   submitLevel: (id: string, level: number, version: number) =>
     call<Case | undefined>("POST", `/v1/cases/${enc(id)}/levels/${level}/submit`, { body: {}, ifMatch: version, idempotencyKey: newKey() }),
 

@@ -42,7 +42,9 @@ export interface MaskedIdentity { name: string; document: { type: string; number
 
 export interface Case {
   id: string; version: number; seq: number; kind: "person" | "business"; level: number; state: CaseState;
-  levels: Level[]; steps: Step[]; identity: MaskedIdentity | null; handoff: Handoff | null;
+  levels: Level[]; steps: Step[]; identity: MaskedIdentity | null;
+  /** Something was typed of Level 1 and not stored yet. */
+  draft: boolean; handoff: Handoff | null;
 }
 
 export interface Account { id: string; email: string; roles: string[] }
