@@ -71,11 +71,11 @@ test-ferret: ## MongoDB's calls against FerretDB, from a module of its own
 
 .PHONY: bench
 bench: build ## ratios against named peers on this machine, within five minutes; bench/README.md says how to read them
-	cd bench && go run . -symbolon ../bin/symbolon
+	cd bench && go run -mod=mod . -symbolon ../bin/symbolon
 
 .PHONY: bench-quick
 bench-quick: build ## the same, rougher, within a minute
-	cd bench && go run . -quick -symbolon ../bin/symbolon
+	cd bench && go run -mod=mod . -quick -symbolon ../bin/symbolon
 
 .PHONY: fmt
 fmt: ## format the Go files

@@ -115,8 +115,9 @@ func control(publish func(change) error) (net.Listener, error) {
 	return ln, nil
 }
 
-// symbolonNode joins the hub, its Redis bus and Fiber's websockets as the server does, and reads
-// a snapshot for every hint. Only what a snapshot holds is not a case but a number.
+// symbolonNode joins the server's hub, its Redis bus and websockets on Fiber, and reads a snapshot for
+// every hint. What a snapshot holds is not a case but a number, and nobody's session is checked: this
+// is what carrying changes costs, as it is with the peer.
 func symbolonNode(set fanSettings) error {
 	cases, err := openStore(set.Store, set.Sessions)
 	if err != nil {

@@ -46,7 +46,7 @@ func main() {
 		return
 	}
 	quick := flag.Bool("quick", false, "less of everything, within a minute: figures are rough")
-	only := flag.String("only", "fan,idle,churn,uploads", "which parts, separated by commas")
+	only := flag.String("only", "fan,idle,churn", "which parts, separated by commas")
 	program := flag.String("symbolon", "../bin/symbolon", "the server's program")
 	profiles := flag.String("profile", "", "a folder for processor profiles of the parts that run as processes of their own")
 	flag.IntVar(&rounds, "rounds", 0, "rounds of the fan-out; 0 for the usual number")
@@ -92,9 +92,9 @@ func bench(ctx context.Context, program string, only []string, quick bool) error
 		run  func() error
 	}{
 		{"fan", func() error {
-			plan := fanPlan{sessions: 1000, rates: []int{1000, 4000, 12000}, rounds: 5, each: 3 * time.Second}
+			plan := fanPlan{sessions: 1000, rates: []int{1000, 4000, 12000}, rounds: 3, each: 2 * time.Second}
 			if quick {
-				plan = fanPlan{sessions: 500, rates: []int{1000}, rounds: 2, each: 2 * time.Second}
+				plan = fanPlan{sessions: 500, rates: []int{4000}, rounds: 1, each: 2 * time.Second}
 			}
 			if rounds > 0 {
 				plan.rounds = rounds
