@@ -122,6 +122,49 @@ func TestListenersHereAreToldBeforeTheBus(t *testing.T) {
 	})
 }
 
+// Who has no goroutine that waits is woken instead, for every reason there is.
+func TestAListenerCanBeWoken(t *testing.T) {
+	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
+		var woken atomic.Int64
+		l := a.JoinFunc("c", live.Phone, func() { woken.Add(1) })
+		step := func(what string, f func()) live.Pending {
+			t.Helper()
+			before := woken.Load()
+			f()
+			synctest.Wait()
+			if woken.Load() == before {
+				t.Errorf("not woken by %s", what)
+			}
+			return l.Take()
+		}
+		if woken.Load() == 0 || !l.Take().Snapshot {
+			t.Error("not woken by joining")
+		}
+		if p := step("a change here", func() { a.Changed(ctx, "c") }); !p.Snapshot {
+			t.Errorf("%+v", p)
+		}
+		if p := step("a change elsewhere", func() { b.Changed(ctx, "c") }); !p.Snapshot {
+			t.Errorf("%+v", p)
+		}
+		if p := step("progress", func() { b.Progress(ctx, "c", live.Progress{Step: "face"}) }); len(p.Progress) != 1 {
+			t.Errorf("%+v", p)
+		}
+		if p := step("presence", func() { b.Seen(ctx, "c", live.Desk) }); p.Presence == nil || !p.Presence.Desk {
+			t.Errorf("%+v", p)
+		}
+		step("being replaced", func() { b.Join("c", live.Phone) })
+		if l.Why() != live.Replaced {
+			t.Errorf("closed for %q", l.Why())
+		}
+		l.Leave()
+		a.Close()
+		late := int64(0)
+		if l := a.JoinFunc("c", live.Desk, func() { late++ }); l.Why() != live.Going || late != 1 {
+			t.Errorf("joining a closed hub: %q, woken %d times", l.Why(), late)
+		}
+	})
+}
+
 // Once a number is known, listeners here need none of the bus: theirs follows it, and the bus
 // gives no such number.
 func TestListenersHereDoNotWaitForTheBus(t *testing.T) {

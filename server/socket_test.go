@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -355,8 +356,37 @@ func TestASocketIsRefusedBeforeTheUpgrade(t *testing.T) {
 	desk.Do("GET", liveOf(desk), nil).Want(t, 426, "websocket_required")
 	phone.Do("GET", captureLive, nil).Want(t, 426, "websocket_required")
 	desk.Do("GET", liveOf(desk), nil, "Connection", "Upgrade", "Upgrade", "websocket", "Origin", s.URL, "Sec-WebSocket-Version", "8").Want(t, 426, "websocket_required")
+	desk.Do("GET", liveOf(desk), nil, "Connection", "Upgrade", "Upgrade", "websocket", "Origin", s.URL, "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "c2hvcnQ=").Want(t, 426, "websocket_required")
 	if s := s.Hub.Stats(); s.Listeners > 1 {
 		t.Errorf("%d listeners after refusals", s.Listeners)
+	}
+}
+
+// Nothing may be sent before the answer to the request.
+func TestASocketThatSpeaksTooEarlyDoesNotOpen(t *testing.T) {
+	s := servertest.Start(t)
+	desk := s.Person(t)
+	c, err := net.Dial("tcp", s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h := headers(s, desk, "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")
+	var request strings.Builder
+	fmt.Fprintf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\n", liveOf(desk), s.Address)
+	if err := h.Write(&request); err != nil {
+		t.Fatal(err)
+	}
+	request.WriteString("\r\n\x8a\x80\x00\x00\x00\x00") // a pong that nobody asked for
+	if _, err := io.WriteString(c, request.String()); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if b, err := io.ReadAll(c); err != nil || len(b) != 0 {
+		t.Errorf("answered %q (%v)", b, err)
+	}
+	if n := s.Hub.Stats().Listeners; n != 0 {
+		t.Errorf("%d sockets are open", n)
 	}
 }
 
