@@ -6,6 +6,9 @@
 // photographs every page in both languages and both themes into e2e/out, lets axe-core look for
 // what keeps people out, and measures how much the pages jump.
 //
+// Then it goes through everything that may happen on the way, event by event in every state: see matrix, which
+// names the test of each.
+//
 // It needs Chromium and the pages (make web). Without Chromium it is skipped, which CI=true
 // forbids. With
 //

@@ -62,6 +62,7 @@ func TestBrowser(t *testing.T) {
 	t.Run("from the scan to the store", w.fromScanToStore)
 	t.Run("other ways", w.otherWays)
 	t.Run("facts of other people", w.facts)
+	t.Run("the matrix", w.matrix)
 }
 
 // fromScanToStore is the straight way, in both languages, each with a power cut somewhere in the

@@ -359,7 +359,7 @@ export function InApp({ phone, app }: { phone: Phone; app: App }) {
         </svg>
       ) : null}
       <Heading screen="inapp">{t("inapp.title")}</Heading>
-      <p class="lead">{t(app === "wechat" ? "inapp.wechat" : "inapp.other")}</p>
+      <p class="lead" data-test="way-out">{t(app === "wechat" ? "inapp.wechat" : "inapp.other")}</p>
     </Page>
   );
 }
