@@ -122,6 +122,15 @@ func Run(t *testing.T, open func(t *testing.T) sessions.Store) {
 				t.Errorf("use %d: %d, %v; want %d, %v", i, n, left, want.n, want.left)
 			}
 		}
+		// Callers race and clocks of nodes differ: an earlier use does not begin the window anew.
+		for want := int64(1); want <= 2; want++ {
+			if n, left, err := s.Take(ctx, "behind", time.Minute, start.Add(time.Duration(1-want)*time.Second)); err != nil || n != want || left != time.Minute {
+				t.Errorf("a second before: %d, %v, %v", n, left, err)
+			}
+		}
+		if n, _, err := s.Take(ctx, "behind", time.Minute, start.Add(-2*time.Minute)); err != nil || n != 1 {
+			t.Errorf("after the clock was set back: %d, %v", n, err)
+		}
 		if n, _, err := s.Take(ctx, "other", time.Minute, start); err != nil || n != 1 {
 			t.Errorf("another key: %d, %v", n, err)
 		}
