@@ -36,8 +36,8 @@ type idlePlan struct {
 // perNetwork is how many sockets come from one address: the server takes 256 of one network.
 const perNetwork = 200
 
-// idleFor lets pings, answers and the collection of garbage happen before memory is read.
-const idleFor = 16 * time.Second
+// idleFor lets pings, answers and the collection of garbage happen before memory is read. A quick run waits less.
+var idleFor = 16 * time.Second
 
 func idle(ctx context.Context, dir, program string, plan idlePlan) (err error) {
 	redis, address, err := startRedis(ctx, dir)

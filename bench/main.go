@@ -107,7 +107,7 @@ func bench(ctx context.Context, program string, only []string, quick bool) error
 		{"idle", func() error {
 			plan := idlePlan{compared: 5000, most: 19000, rounds: 1}
 			if quick {
-				plan = idlePlan{compared: 3000, rounds: 1}
+				plan, idleFor = idlePlan{compared: 2500, rounds: 1}, 6*time.Second
 			}
 			return idle(ctx, dir, program, plan)
 		}},
