@@ -453,6 +453,22 @@ func (p *pair) slowly(step, side string) int {
 	return size
 }
 
+// onDisk waits until a file has not been written for a while: the embedded Redis promises that a change is on
+// disk within 200 ms, and a busy machine takes its time.
+func onDisk(t *testing.T, path string) {
+	t.Helper()
+	const quiet = time.Second
+	for last := time.Now(); time.Since(last) < quiet; time.Sleep(lookFor) {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := info.ModTime(); at.After(last) {
+			last = at
+		}
+	}
+}
+
 // wire is what lies between a phone and the server: it can break, with all that is on it.
 type wire struct {
 	url string

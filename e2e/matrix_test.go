@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -599,6 +600,7 @@ func (w *world) restarts(t *testing.T) {
 		for _, tab := range []*tab{p.desk, p.phone} {
 			tab.serverAway(true)
 		}
+		onDisk(t, filepath.Join(real.data, "sessions.snapshot"))
 		real.kill()
 		p.desk.seen("offline")
 		real.start()
