@@ -200,14 +200,21 @@ type storedIdentity struct {
 	Draft json.RawMessage `json:"draft,omitempty"`
 }
 
-// putDraft keeps what was typed of Level 1 so far. It is opaque here: the applicant's program reads it again.
-func (s *Server) putDraft(c *fiber.Ctx) error {
+// ownCase is the applicant who calls and the id of the case in the address, which is theirs.
+func (s *Server) ownCase(c *fiber.Ctx) (principal, string, error) {
 	p, err := s.caller(c, applicant)
 	if err != nil {
-		return err
+		return p, "", err
 	}
 	id := param(c, "id")
-	if _, err := s.caseFor(c.UserContext(), p, id); err != nil {
+	_, err = s.caseFor(c.UserContext(), p, id)
+	return p, id, err
+}
+
+// putDraft keeps what was typed of Level 1 so far. It is opaque here: the applicant's program reads it again.
+func (s *Server) putDraft(c *fiber.Ctx) error {
+	p, id, err := s.ownCase(c)
+	if err != nil {
 		return err
 	}
 	draft, err := decodeOpaque(c)
@@ -223,12 +230,8 @@ func (s *Server) putDraft(c *fiber.Ctx) error {
 }
 
 func (s *Server) putIdentity(c *fiber.Ctx) error {
-	p, err := s.caller(c, applicant)
+	p, id, err := s.ownCase(c)
 	if err != nil {
-		return err
-	}
-	id := param(c, "id")
-	if _, err := s.caseFor(c.UserContext(), p, id); err != nil {
 		return err
 	}
 	v, err := version(c)
@@ -301,12 +304,8 @@ func (s *Server) reopenLevel(c *fiber.Ctx) error {
 
 // changeLevel is what submitting and reopening share: who, which case, level and version.
 func (s *Server) changeLevel(c *fiber.Ctx, do func(p principal, id string, n int, v int64) (result, error)) error {
-	p, err := s.caller(c, applicant)
+	p, id, err := s.ownCase(c)
 	if err != nil {
-		return err
-	}
-	id := param(c, "id")
-	if _, err := s.caseFor(c.UserContext(), p, id); err != nil {
 		return err
 	}
 	n, err := level(c)
