@@ -59,7 +59,7 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 			return Case{}, ErrUnknown
 		}
 		before := mustJSON(d)
-		c.Document = clone(d)
+		c.Document = fromJSON(before) // a deep copy: a change that fails leaves no trace in d
 		if err := fn(&c); err != nil {
 			return Case{}, err
 		}
@@ -290,11 +290,11 @@ func mustJSON(v any) []byte {
 	return b
 }
 
-// clone copies a document deeply, so that a change that fails leaves no trace in it.
-func clone(d Document) Document {
-	var c Document
-	if err := json.Unmarshal(mustJSON(d), &c); err != nil {
+// fromJSON reads what mustJSON wrote of a document.
+func fromJSON(b []byte) Document {
+	var d Document
+	if err := json.Unmarshal(b, &d); err != nil {
 		panic(fmt.Sprintf("cases: a document does not decode: %v", err))
 	}
-	return c
+	return d
 }
