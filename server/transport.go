@@ -290,9 +290,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	drains := t.pick(func(c *conn) bool { return c.drains.Load() })
 	t.mu.Unlock()
 
-	if sockets, ok := any(s).(interface{ closeSockets() }); ok {
-		sockets.closeSockets()
-	}
+	s.closeSockets()
 	for _, b := range bodies {
 		b.interrupt(errGoing)
 	}

@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"encoding/pem"
+	"fmt"
 	"html/template"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 	"golang.org/x/text/language"
@@ -25,7 +24,7 @@ func (s *Server) trustRoutes(r fiber.Router) {
 	if block == nil {
 		return
 	}
-	fingerprint := fingerprintOf(block.Bytes)
+	fingerprint := Fingerprint(s.cfg.TrustCA)
 	r.Get("/trust", func(c *fiber.Ctx) error {
 		s.plainPage(c)
 		c.Set(fiber.HeaderVary, fiber.HeaderAcceptLanguage)
@@ -44,14 +43,13 @@ func (s *Server) trustRoutes(r fiber.Router) {
 	})
 }
 
-// fingerprintOf is the SHA-256 of a certificate as phones show it.
-func fingerprintOf(der []byte) string {
-	sum := sha256.Sum256(der)
-	pairs := make([]string, len(sum))
-	for i, b := range sum {
-		pairs[i] = strings.ToUpper(hex.EncodeToString([]byte{b}))
+// Fingerprint returns the SHA-256 of a certificate in PEM, in pairs as phones show it; "" when it is none.
+func Fingerprint(cert []byte) string {
+	block, _ := pem.Decode(cert)
+	if block == nil {
+		return ""
 	}
-	return strings.Join(pairs, " ")
+	return fmt.Sprintf("% X", sha256.Sum256(block.Bytes))
 }
 
 var pageLanguages = language.NewMatcher([]language.Tag{language.English, language.SimplifiedChinese})

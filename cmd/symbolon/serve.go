@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"github.com/symbolon/symbolon/server"
 )
 
 // serve runs the server until it is told to stop.
@@ -50,7 +50,7 @@ func (p *program) greet(c config, w io.Writer) {
 	}
 	if c.TLS == "local" {
 		fmt.Fprintf(&b, "          A phone has to trust this machine once: %s/trust shows how.\n", p.publicURL)
-		fmt.Fprintf(&b, "          Its certificate's SHA-256 fingerprint: %s\n", fingerprint(p.ca))
+		fmt.Fprintf(&b, "          Its certificate's SHA-256 fingerprint: %s\n", server.Fingerprint(p.ca))
 	}
 	fmt.Fprintf(&b, "  Data    %s\n", c.Data)
 	if c.Key == "" {
@@ -59,15 +59,6 @@ func (p *program) greet(c config, w io.Writer) {
 	fmt.Fprintf(&b, "  Reading %s\n", p.reading)
 	b.WriteString("\nStop it with Ctrl+C.\n")
 	_, _ = io.WriteString(w, b.String())
-}
-
-// fingerprint is the SHA-256 of a certificate, in pairs as phones show it.
-func fingerprint(cert []byte) string {
-	block, _ := pem.Decode(cert)
-	if block == nil {
-		return "none"
-	}
-	return fmt.Sprintf("% X", sha256.Sum256(block.Bytes))
 }
 
 func newLog(c config, w io.Writer) *slog.Logger {

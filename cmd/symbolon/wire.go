@@ -279,7 +279,7 @@ func (p *program) run(ctx context.Context) error {
 	}
 	var ops *http.Server
 	if p.ops != nil {
-		ops = &http.Server{Handler: any(p.server).(interface{ OpsHandler() http.Handler }).OpsHandler(), ReadHeaderTimeout: 5 * time.Second}
+		ops = &http.Server{Handler: p.server.OpsHandler(), ReadHeaderTimeout: 5 * time.Second}
 		start(func(context.Context) error {
 			if err := ops.Serve(p.ops); !errors.Is(err, http.ErrServerClosed) {
 				return err
