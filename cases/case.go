@@ -95,7 +95,7 @@ type Reason struct {
 type Step struct {
 	ID       string    `json:"id" bson:"id"`
 	Level    int       `json:"level" bson:"level"`
-	Kind     string    `json:"kind" bson:"kind"` // "photo"
+	Kind     string    `json:"kind" bson:"kind"` // KindPhoto, KindFace, KindClip
 	State    StepState `json:"state" bson:"state"`
 	Channels []string  `json:"channels" bson:"channels"`                     // "desk", "phone"
 	Attempts int       `json:"attempts,omitempty" bson:"attempts,omitempty"` // how often it was sent back
@@ -119,7 +119,8 @@ type Take struct {
 	UploadID   string    `json:"upload_id" bson:"upload_id"`
 	MediaID    string    `json:"media_id,omitempty" bson:"media_id,omitempty"` // "med_…", once stored
 	Epoch      int64     `json:"epoch" bson:"epoch"`
-	Owner      string    `json:"owner" bson:"owner"` // session or handoff id
+	Owner      string    `json:"owner" bson:"owner"`                             // session or handoff id
+	Challenge  string    `json:"challenge,omitempty" bson:"challenge,omitempty"` // "chl_…" that the take answers, of a face or clip
 	State      TakeState `json:"state" bson:"state"`
 	Filetype   string    `json:"filetype,omitempty" bson:"filetype,omitempty"` // sniffed, once stored
 	Reserved   int64     `json:"reserved,omitempty" bson:"reserved,omitempty"` // bytes counted in the daily budget

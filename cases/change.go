@@ -173,7 +173,7 @@ func (c *change) move(level int, a action, reasons ...Reason) error {
 // unlockAbove opens the level above one that is decided far enough, if it is offered.
 func (c *change) unlockAbove(level int) error {
 	above := c.level(level + 1)
-	if above == nil || !offered(level+1) || above.State != Locked || !decidedEnough(c.level(level).State) {
+	if above == nil || !c.offers(level+1) || above.State != Locked || !decidedEnough(c.level(level).State) {
 		return nil
 	}
 	return c.move(level+1, unlock)

@@ -35,6 +35,9 @@ type Document struct {
 	DocumentType  string `json:"document_type,omitempty" bson:"document_type,omitempty"`
 	DocumentIndex []byte `json:"document_index,omitempty" bson:"document_index,omitempty"`
 
+	// Challenges are the newest of each step: what somebody was asked to do, once.
+	Challenges []Challenge `json:"challenges,omitempty" bson:"challenges,omitempty"`
+
 	// Readings are what was read on the photos that the case keeps.
 	Readings []SealedReading `json:"readings,omitempty" bson:"readings,omitempty"`
 

@@ -19,7 +19,29 @@ const (
 
 	BusinessLicence = "business_licence"
 	Authorisation   = "authorisation"
+
+	Face          = "face"
+	ClipDocument  = "clip_document"
+	ClipStatement = "clip_statement"
 )
+
+// Kinds of step.
+const (
+	KindPhoto = "photo" // one picture, uploaded
+	KindFace  = "face"  // moves in front of a camera, asked for by a challenge
+	KindClip  = "clip"  // a recording of what a script asks for, uploaded while it is made
+)
+
+// kindOf returns the kind of a step.
+func kindOf(step string) string {
+	switch step {
+	case Face:
+		return KindFace
+	case ClipDocument, ClipStatement:
+		return KindClip
+	}
+	return KindPhoto
+}
 
 // Document types of Level 1.
 const (

@@ -54,7 +54,7 @@ func (s *Service) Submit(ctx context.Context, by Actor, id string, level int, ve
 
 func (s *Service) submit(c *change, level int) error {
 	l := c.level(level)
-	if l == nil || !offered(level) {
+	if l == nil || !c.offers(level) {
 		return ErrLevelUnknown
 	}
 	if !editable(l.State) {

@@ -28,6 +28,7 @@ type Policy struct {
 	Clock      string              `yaml:"clock"`
 	MinimumAge int                 `yaml:"minimum_age"` // whole years
 	Documents  []DocumentRule      `yaml:"documents"`
+	Requires   Requires            `yaml:"requires"`
 	Approve    Approve             `yaml:"approve"`
 	Retention  Retention           `yaml:"retention"`
 	Checks     DocumentChecks      `yaml:"document_checks"`
@@ -46,6 +47,15 @@ type DocumentRule struct {
 	Types         []string `yaml:"types"`
 }
 
+// Requires says what the levels above the first ask for.
+type Requires struct {
+	Level2 []string `yaml:"level_2"` // AskDocuments, Face
+	Level3 []string `yaml:"level_3"` // ClipDocument, ClipStatement
+}
+
+// AskDocuments in Requires stands for the photos that the document of Level 1 needs.
+const AskDocuments = "documents"
+
 // BeneficialOwners says from which share on a person counts as an owner of a company.
 type BeneficialOwners struct {
 	Threshold string `yaml:"threshold"` // as "25%" or "1/4"
@@ -62,6 +72,7 @@ func (p Policy) reaches(share *big.Rat) bool {
 type Approve struct {
 	Level1 string `yaml:"level_1"`
 	Level2 string `yaml:"level_2"`
+	Level3 string `yaml:"level_3"` // "person" always; where it is left out, too
 	// Level1ForOther is Level 1 of somebody who opens the account for another person; "person" where it is left out.
 	Level1ForOther string `yaml:"level_1_for_other"`
 	// Level1Business is Level 1 of a company; "person" where it is left out.
@@ -157,6 +168,12 @@ func (p *Policy) check() error {
 	if p.threshold, ok = checks.ParseShare(p.BeneficialOwners.Threshold); !ok {
 		say("beneficial_owners.threshold: %q is no share; write it as 25%% or 1/4", p.BeneficialOwners.Threshold)
 	}
+	if p.Approve.Level3 == "" {
+		p.Approve.Level3 = byPerson
+	}
+	if p.Approve.Level3 != byPerson {
+		say("approve.level_3: write person; only people decide on recordings")
+	}
 	for level, how := range map[string]string{"level_1": p.Approve.Level1, "level_2": p.Approve.Level2, "level_1_for_other": p.Approve.Level1ForOther, "level_1_business": p.Approve.Level1Business} {
 		if how != byRules && how != byPerson {
 			say("approve.%s: %q is not known; write rules or person", level, how)
@@ -170,9 +187,10 @@ func (p *Policy) check() error {
 			say("document_checks.send_back: %q is nothing that is found on photos; write some of %s", code, strings.Join(photoReasons, ", "))
 		}
 	}
+	p.Requires.check(say)
 	for kind, channels := range p.Channels {
-		if kind != "photo" {
-			say("channels: %q is no kind of step; write photo", kind)
+		if kind != KindPhoto && kind != KindFace && kind != KindClip {
+			say("channels: %q is no kind of step; write photo, face or clip", kind)
 		}
 		for _, c := range channels {
 			if c != "desk" && c != "phone" {
@@ -180,10 +198,44 @@ func (p *Policy) check() error {
 			}
 		}
 	}
-	if len(p.Channels["photo"]) == 0 {
-		say("channels.photo is missing; write [desk, phone]")
+	for kind := range kindsIn(p.Requires) {
+		if len(p.Channels[kind]) == 0 {
+			say("channels.%s is missing; write [phone] or [desk, phone]", kind)
+		}
 	}
 	return errors.Join(bad...)
+}
+
+// check says what is wrong with what levels ask for.
+func (r Requires) check(say func(format string, args ...any)) {
+	for _, l := range []struct {
+		name       string
+		asks, from []string
+	}{
+		{"level_2", r.Level2, []string{AskDocuments, Face}},
+		{"level_3", r.Level3, []string{ClipDocument, ClipStatement}},
+	} {
+		for i, a := range l.asks {
+			if !slices.Contains(l.from, a) {
+				say("requires.%s: %q is not known; write some of %s", l.name, a, strings.Join(l.from, ", "))
+			}
+			if slices.Contains(l.asks[:i], a) {
+				say("requires.%s: %q stands there twice", l.name, a)
+			}
+		}
+	}
+	if !slices.Contains(r.Level2, AskDocuments) {
+		say("requires.level_2: documents is missing; everything above rests on them")
+	}
+}
+
+// kindsIn is the kinds of step that levels ask for.
+func kindsIn(r Requires) map[string]bool {
+	kinds := map[string]bool{}
+	for _, a := range slices.Concat(r.Level2, r.Level3) {
+		kinds[kindOf(a)] = true
+	}
+	return kinds
 }
 
 const (
@@ -229,7 +281,18 @@ func (p Policy) Explain(w io.Writer) error {
 		owners = "at least"
 	}
 	fmt.Fprintf(&b, "Who owns %s %s of a company is named in full.\n", owners, p.BeneficialOwners.Threshold)
-	fmt.Fprintf(&b, "Photos are taken from: %s.\n", strings.Join(p.Channels["photo"], ", "))
+	for i, asks := range [][]string{p.Requires.Level2, p.Requires.Level3} {
+		if len(asks) == 0 {
+			fmt.Fprintf(&b, "Level %d is not offered.\n", i+2)
+		} else {
+			fmt.Fprintf(&b, "Level %d asks for: %s.\n", i+2, strings.Join(asks, ", "))
+		}
+	}
+	for _, kind := range []string{KindPhoto, KindFace, KindClip} {
+		if kindsIn(p.Requires)[kind] {
+			fmt.Fprintf(&b, "A %s is taken from: %s.\n", kind, strings.Join(p.Channels[kind], ", "))
+		}
+	}
 	fmt.Fprintf(&b, "A step that was sent back %d times goes to a person.\n", p.Attempts)
 	if back := p.Checks.SendBack; len(back) > 0 {
 		fmt.Fprintf(&b, "Photos are sent back at once for: %s.\n", strings.Join(back, ", "))
@@ -250,10 +313,13 @@ func isNationality(s string) bool {
 	return err == nil && len(s) == 3 && r.IsCountry() && r.ISO3() == s
 }
 
-// levels is how many levels a case has; offered are those with something to do in this build.
+// levels is how many levels a case has.
 const levels = 3
 
-func offered(level int) bool { return level == 1 || level == 2 }
+// offers reports whether the case has something to do on a level.
+func (d *Document) offers(level int) bool {
+	return level == 1 || slices.ContainsFunc(d.Steps, func(st Step) bool { return st.Level == level })
+}
 
 // stepsFor returns the steps of a case with these facts, nil while they are unknown.
 func (p Policy) stepsFor(kind Kind, f *Identity) []Step {
@@ -268,8 +334,17 @@ func (p Policy) stepsFor(kind Kind, f *Identity) []Step {
 		}
 	}
 	var out []Step
-	for _, id := range steps {
-		out = append(out, Step{ID: id, Level: 2, Kind: "photo", State: Todo, Channels: slices.Clone(p.Channels["photo"])})
+	for i, asks := range [][]string{p.Requires.Level2, p.Requires.Level3} {
+		for _, a := range asks {
+			ids := []string{a}
+			if a == AskDocuments {
+				ids = steps
+			}
+			for _, id := range ids {
+				kind := kindOf(id)
+				out = append(out, Step{ID: id, Level: i + 2, Kind: kind, State: Todo, Channels: slices.Clone(p.Channels[kind])})
+			}
+		}
 	}
 	return out
 }
@@ -277,6 +352,7 @@ func (p Policy) stepsFor(kind Kind, f *Identity) []Step {
 // Limits of evidence and of work.
 const (
 	maxPhotoBytes   = 12 << 20
+	maxClipBytes    = 60 << 20         // several times what a minute takes at the asked bitrate
 	maxOpenTakes    = 3                // of one step
 	maxTakes        = 8                // of one step, kept or not
 	dailyBudget     = 300_000_000      // bytes a case may receive on one UTC day
@@ -290,7 +366,13 @@ const (
 // UnfinishedFor is how long a take that nobody kept stays.
 const UnfinishedFor = 24 * time.Hour
 
-// limitsOf returns what a take of this step may be.
-func limitsOf(Step) Limits {
-	return Limits{MaxBytes: maxPhotoBytes, Filetypes: []string{"image/jpeg", "image/png"}}
+// limitsOf returns what a take of this step may be; a face is no upload (see evidence).
+func limitsOf(st Step) Limits {
+	switch st.Kind {
+	case KindPhoto:
+		return Limits{MaxBytes: maxPhotoBytes, Filetypes: []string{"image/jpeg", "image/png"}}
+	case KindClip:
+		return Limits{MaxBytes: maxClipBytes, Filetypes: []string{"video/mp4", "video/webm", "video/x-matroska"}}
+	}
+	return Limits{Filetypes: []string{}}
 }

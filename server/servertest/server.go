@@ -105,6 +105,12 @@ func At(t testing.TB, origin string) *Server {
 // Start runs a server until the test ends. Each change may alter its configuration.
 func Start(t testing.TB, change ...func(*server.Config)) *Server {
 	t.Helper()
+	return StartWith(t, nil, change...)
+}
+
+// StartWith is Start with another configuration of its cases, such as a policy.
+func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server.Config)) *Server {
+	t.Helper()
 	mr := miniredis.RunT(t)
 	s := &Server{Redis: mr, Clock: &Clock{redis: mr}, Log: &Log{}, Dir: t.TempDir(), check: contract(t)}
 	log := slog.New(slog.NewJSONHandler(s.Log, nil))
@@ -123,12 +129,16 @@ func Start(t testing.TB, change ...func(*server.Config)) *Server {
 
 	s.Hub, err = live.New(live.Config{Bus: liveredis.New(client), Now: s.Clock.Now})
 	must(t, err)
-	s.Cases, err = cases.New(ctx, cases.Config{
+	casesConfig := cases.Config{
 		Store: store, History: store, Accounts: store, Keys: keys, Now: s.Clock.Now, Log: log,
 		Changed:  func(ctx context.Context, caseID string) { s.Hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, uploadID string) (cases.Evidence, error) { return s.Media.Open(ctx, uploadID) },
 		Destroy:  s.destroy,
-	})
+	}
+	if ofCases != nil {
+		ofCases(&casesConfig)
+	}
+	s.Cases, err = cases.New(ctx, casesConfig)
 	must(t, err)
 	dir := filepath.Join(s.Dir, "media")
 	must(t, os.Mkdir(dir, 0o700))
