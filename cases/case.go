@@ -101,6 +101,8 @@ type Step struct {
 	Attempts int       `json:"attempts,omitempty" bson:"attempts,omitempty"` // how often it was sent back
 	Takes    []Take    `json:"takes,omitempty" bson:"takes,omitempty"`
 	Reasons  []Reason  `json:"reasons,omitempty" bson:"reasons,omitempty"`
+	// Alternative is another way that the whole step goes: ByAPerson where nothing is taken and a person decides.
+	Alternative string `json:"alternative,omitempty" bson:"alternative,omitempty"`
 }
 
 // TakeState is the state of one take.
@@ -129,6 +131,37 @@ type Take struct {
 	CreatedAt  time.Time `json:"created_at" bson:"created_at"`
 	ExpiresAt  time.Time `json:"expires_at,omitzero" bson:"expires_at,omitempty"`
 	AcceptedAt time.Time `json:"accepted_at,omitzero" bson:"accepted_at,omitempty"`
+	Parts      []Part    `json:"parts,omitempty" bson:"parts,omitempty"`
+}
+
+// Part is stored bytes that belong to a take beside its own: what was taken with it, or was made from it for
+// those who look at it. It comes and goes with its take.
+type Part struct {
+	UploadID string `json:"upload_id" bson:"upload_id"`
+	MediaID  string `json:"media_id" bson:"media_id"`
+	Role     string `json:"role" bson:"role"`                         // PartFrame …
+	Action   string `json:"action,omitempty" bson:"action,omitempty"` // of a frame: what it is said to show
+	AtMS     int64  `json:"at_ms,omitempty" bson:"at_ms,omitempty"`   // when, since the take began
+	Filetype string `json:"filetype" bson:"filetype"`
+	Size     int64  `json:"size" bson:"size"`
+	SHA256   []byte `json:"sha256" bson:"sha256"`
+}
+
+// Roles of parts.
+const (
+	PartStill = "still" // a photo taken while a clip was recorded
+	PartFrame = "frame" // a picture of a face challenge
+	PartCopy  = "copy"  // a clip made seekable
+	PartThumb = "thumb" // a picture from a clip
+)
+
+// uploads is what media keeps of a take.
+func (t Take) uploads() []string {
+	ids := []string{t.UploadID}
+	for _, p := range t.Parts {
+		ids = append(ids, p.UploadID)
+	}
+	return ids
 }
 
 // ActorKind says which sort of caller acted.

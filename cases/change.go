@@ -23,7 +23,8 @@ type change struct {
 	by     Actor
 	at     time.Time
 	policy string // version of the policy that decides
-	quiet  bool   // an operator's upkeep: the time of the last change stays
+	asks   []ConsentRule
+	quiet  bool // an operator's upkeep: the time of the last change stays
 }
 
 // anyVersion makes change go ahead of whatever the case's version is.
@@ -49,7 +50,7 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 		case version != anyVersion && d.Version != version:
 			return Case{}, ErrStaleVersion
 		}
-		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version}
+		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version, asks: s.cfg.Policy.Consents}
 		switch {
 		case !d.Erased():
 			if c.key, err = s.keyOf(d); err != nil {
@@ -195,7 +196,7 @@ func (c *change) dropTakes(step *Step, drop func(Take) bool) {
 		if !drop(t) {
 			return false
 		}
-		gone = append(gone, t.UploadID)
+		gone = append(gone, t.uploads()...)
 		if t.State == TakeAccepted {
 			c.Readings = slices.DeleteFunc(c.Readings, func(r SealedReading) bool { return r.Step == step.ID })
 		}
@@ -229,6 +230,9 @@ func (d *Document) step(id string) *Step {
 
 // stepState is the state that a step's takes give it.
 func stepState(st Step) StepState {
+	if st.Alternative == ByAPerson {
+		return Accepted
+	}
 	s := Todo
 	for _, t := range st.Takes {
 		switch t.State {

@@ -33,12 +33,24 @@ type Config struct {
 	Changed func(ctx context.Context, caseID string)
 	// Evidence opens the stored bytes of a take for the checks.
 	Evidence func(ctx context.Context, uploadID string) (Evidence, error)
+	// Keep stores bytes that were made here or came in one piece, sealed like an upload; the upload's id is new.
+	Keep func(ctx context.Context, r KeepRequest) (Part, error)
 	// Reader reads documents; where nil, what stands on photos is left to a person.
 	Reader Reader
 	// Destroy destroys the bytes of a take that left its case; unknown is no error.
 	Destroy func(ctx context.Context, uploadID string) error
 
 	reindexing bool // Reindex opens a store that nobody else may
+}
+
+// KeepRequest is a part of a take to be stored.
+type KeepRequest struct {
+	UploadID string // "upl_…", new
+	CaseID   string
+	Step     string
+	Role     string // PartFrame …
+	Filetype string
+	Bytes    []byte
 }
 
 // Evidence is the stored bytes of a take.

@@ -48,6 +48,7 @@ type Info struct {
 	Owner       string    `json:"owner"`          // session or handoff id that made it; the server checks it
 	ChallengeID string    `json:"challenge_id,omitempty"`
 	Filetype    string    `json:"filetype,omitempty"` // as declared; what counts is sniffed
+	Whole       bool      `json:"whole,omitempty"`    // stored by Put: Completed is not asked about it
 	MaxBytes    int64     `json:"max_bytes"`
 	CreatedAt   time.Time `json:"created_at"`
 	ExpiresAt   time.Time `json:"expires_at"` // of an incomplete upload

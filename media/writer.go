@@ -414,6 +414,9 @@ func (w *writer) finish(t *ticket) error {
 			return err
 		}
 	}
+	if w.rec.Info.Whole {
+		return nil
+	}
 	head, err := w.head()
 	if err != nil {
 		return err

@@ -108,6 +108,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
+		Keep:     func(ctx context.Context, r cases.KeepRequest) (cases.Part, error) { return keep(ctx, p.media, r) },
 	})
 	if err != nil {
 		return p, openWords(err)
@@ -230,6 +231,18 @@ func (p *program) destroy(ctx context.Context, uploadID string) error {
 		return nil
 	}
 	return err
+}
+
+// keep stores a part of a take.
+func keep(ctx context.Context, m *media.Service, r cases.KeepRequest) (cases.Part, error) {
+	now := time.Now()
+	st, err := m.Put(ctx, media.Info{
+		ID: r.UploadID, CaseID: r.CaseID, Step: r.Step, Role: r.Role, Filetype: r.Filetype, MaxBytes: max(int64(len(r.Bytes)), 1),
+		CreatedAt: now, ExpiresAt: now.Add(cases.UnfinishedFor),
+	}, r.Bytes)
+	return cases.Part{
+		UploadID: st.ID, MediaID: cases.MediaID(st.ID), Role: r.Role, Filetype: r.Filetype, Size: st.Length, SHA256: st.SHA256,
+	}, err
 }
 
 // sweep ends uploads that were never finished, once an hour.

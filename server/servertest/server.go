@@ -134,6 +134,7 @@ func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server
 		Changed:  func(ctx context.Context, caseID string) { s.Hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, uploadID string) (cases.Evidence, error) { return s.Media.Open(ctx, uploadID) },
 		Destroy:  s.destroy,
+		Keep:     s.keep,
 	}
 	if ofCases != nil {
 		ofCases(&casesConfig)
@@ -208,6 +209,18 @@ func (s *Server) destroy(ctx context.Context, uploadID string) error {
 		return nil
 	}
 	return err
+}
+
+// keep stores a part of a take.
+func (s *Server) keep(ctx context.Context, r cases.KeepRequest) (cases.Part, error) {
+	now := s.Clock.Now()
+	st, err := s.Media.Put(ctx, media.Info{
+		ID: r.UploadID, CaseID: r.CaseID, Step: r.Step, Role: r.Role, Filetype: r.Filetype, MaxBytes: max(int64(len(r.Bytes)), 1),
+		CreatedAt: now, ExpiresAt: now.Add(cases.UnfinishedFor),
+	}, r.Bytes)
+	return cases.Part{
+		UploadID: st.ID, MediaID: cases.MediaID(st.ID), Role: r.Role, Filetype: r.Filetype, Size: st.Length, SHA256: st.SHA256,
+	}, err
 }
 
 // Work does the jobs that are due, such as the checks of a submitted level.
