@@ -1,5 +1,5 @@
 /**
- * Sends one photo through tus-js-client, unmodified, and does not give up while there is hope.
+ * Sends one photo or recording through tus-js-client, unmodified, and does not give up while there is hope.
  *
  * The client library is used for single tries; when to try again is decided here, because it must
  * happen at once when the network is back and must end for good when the server says that this
@@ -8,6 +8,7 @@
  */
 import * as tus from "tus-js-client";
 import { newKey } from "./api";
+import type { Growing } from "./growing";
 import { backOff, pause } from "./wait";
 
 /** Whose credential the request uses. */
@@ -17,14 +18,17 @@ export type As = "capture" | "applicant";
 export interface Job {
   caseId: string;
   step: string;
-  /** The bytes. Kept in memory for the whole upload; a Blob out of IndexedDB may turn up empty in some browsers. */
-  blob: Blob;
+  /** The bytes. Kept in memory for the whole upload; a Blob out of IndexedDB may turn up empty in some browsers. A recording may still grow. */
+  blob: Blob | Growing;
+  /** What the recording or its photo answers to: the challenge, and the part it plays. */
+  challenge?: string;
+  role?: "still";
   as: As;
   /** "/v1/uploads/upl_…" where an earlier try created it. */
   url?: string;
   /** Told the address as soon as the server gave one, so that a reload can go on with it. */
   onCreated?: (url: string) => void;
-  /** Told the number of bytes the server has stored. It never goes back. */
+  /** Told the number of bytes the server has stored. It never goes back. While a recording grows, so does its total. */
   onProgress?: (stored: number, total: number) => void;
   /** Told true while bytes move and false while the upload waits for the network. */
   onMoving?: (moving: boolean) => void;
@@ -77,8 +81,9 @@ export function judge(status: number, code: string): Verdict {
 
 /** Sends the photo and resolves when the server has stored all of it; rejects with UploadError, or with the signal's reason. */
 export async function uploadPhoto(job: Job): Promise<Uploaded> {
-  const total = job.blob.size;
-  if (total === 0) throw new UploadError("empty", 0);
+  // Nothing is begun before there is something to send.
+  if (!(job.blob instanceof Blob)) await job.blob.read(0, 1, job.signal ?? new AbortController().signal);
+  if (job.blob.size === 0) throw new UploadError("empty", 0);
   let url = job.url;
   let stored = 0;
   let afresh = 0;
@@ -86,10 +91,10 @@ export async function uploadPhoto(job: Job): Promise<Uploaded> {
   const report = (offset: number): void => {
     if (offset > stored) {
       stored = offset;
-      job.onProgress?.(stored, total);
+      job.onProgress?.(stored, job.blob.size);
     }
   };
-  job.onProgress?.(0, total);
+  job.onProgress?.(0, job.blob.size);
   for (let attempt = 0; ; attempt++) {
     job.signal?.throwIfAborted();
     const before = stored;
@@ -99,9 +104,10 @@ export async function uploadPhoto(job: Job): Promise<Uploaded> {
         url = created;
         job.onCreated?.(created);
       });
-      report(total);
+      report(job.blob.size);
       return await look(job, url);
     } catch (error) {
+      if (error instanceof UploadError) throw error;
       job.signal?.throwIfAborted();
       const { status, code, wait } = explain(error);
       const verdict = judge(status, code);
@@ -145,24 +151,36 @@ function attemptOnce(
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     let watchdog: ReturnType<typeof setTimeout> | undefined;
+    const over = new AbortController();
     const alive = (): void => {
       clearTimeout(watchdog);
-      watchdog = setTimeout(() => end(() => reject(new Error("stalled"))), stalled);
+      if (!over.signal.aborted) watchdog = setTimeout(() => end(() => reject(new Error("stalled"))), stalled);
     };
     const end = (then: () => void): void => {
       clearTimeout(watchdog);
+      // A read that still waits must not send anything after this try is over.
+      over.abort(new Error("over"));
       job.signal?.removeEventListener("abort", aborted);
       void upload.abort();
       then();
     };
     const aborted = (): void => end(() => reject(job.signal?.reason));
-    const upload = new tus.Upload(job.blob, {
+    const growing = job.blob instanceof Blob ? undefined : job.blob;
+    const upload = new tus.Upload(job.blob as Blob, {
+      ...(growing === undefined ? {} : { uploadLengthDeferred: true, fileReader: { openFile: () => Promise.resolve(reader(growing)) } }),
+      fingerprint: () => Promise.resolve(""),
       // With an address but no endpoint the library asks the server and reports a refusal instead of starting anew on its own.
       ...(url === undefined ? { endpoint } : { uploadUrl: url }),
       chunkSize: chunk,
       retryDelays: null,
       storeFingerprintForResuming: false,
-      metadata: { case: job.caseId, step: job.step, filetype: job.blob.type },
+      metadata: {
+        case: job.caseId,
+        step: job.step,
+        filetype: job.blob.type.split(";")[0]!,
+        ...(job.challenge === undefined ? {} : { challenge: job.challenge }),
+        ...(job.role === undefined ? {} : { role: job.role }),
+      },
       headers: { "Symbolon-As": job.as },
       onBeforeRequest: (request) => {
         // A creation whose answer got lost must not leave a second take behind.
@@ -184,6 +202,28 @@ function attemptOnce(
     job.signal?.addEventListener("abort", aborted);
     alive();
     upload.start();
+
+    function reader(source: Growing): tus.FileSource {
+      return {
+        size: null as unknown as number, // told with the last bytes
+        slice: async (start: number, until: number) => {
+          // Waiting for the recorder is not a dead connection.
+          clearTimeout(watchdog);
+          if (start > source.size && source.done) {
+            // The server has more than was made here: these are not the same bytes.
+            end(() => reject(new UploadError("unknown", 0)));
+          }
+          try {
+            const { value, done } = await source.read(start, until, over.signal);
+            // Without bytes left only the length is told, and that without a body.
+            return { value: (value.size === 0 ? null : value) as Blob, done };
+          } finally {
+            alive();
+          }
+        },
+        close: () => undefined,
+      };
+    }
   });
 }
 

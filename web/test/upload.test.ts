@@ -6,6 +6,7 @@ vi.mock("tus-js-client", async () => {
   return (built.default ?? built) as typeof import("tus-js-client");
 });
 
+import { Growing } from "../shared/growing";
 import { uploadPhoto, UploadError } from "../shared/upload";
 
 interface Request {
@@ -56,6 +57,7 @@ class Server {
     if (method === "PATCH") {
       if (Number(headers["upload-offset"]) !== upload.bytes.length) return { status: 409, body: '{"code":"upload_offset_conflict"}' };
       upload.bytes = join(upload.bytes, body);
+      if (headers["upload-length"] !== undefined) upload.length = Number(headers["upload-length"]);
       return { status: 204, headers: offset() };
     }
     return { status: 200, body: JSON.stringify({ media_id: "med_1", sha256: "00" }) };
@@ -280,5 +282,85 @@ describe("an upload", () => {
     await vi.advanceTimersByTimeAsync(500);
     stop.abort(new Error("left"));
     await expect(ended(result)).rejects.toThrow("left");
+  });
+});
+
+describe("an upload of what is still being made", () => {
+  const clip = new Uint8Array(900_000).map((_, i) => (i * 17) % 253);
+  const piece = (i: number) => clip.slice(i * 90_000, (i + 1) * 90_000).buffer;
+  /** Lets everything happen that waits for no clock. */
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 40; i++) await new Promise((next) => setImmediate(next));
+  };
+  const patches = () => server.log.filter((request) => request.method === "PATCH");
+
+  it("sends each piece as it comes, tells the length at the end, and never sends nothing", async () => {
+    const growing = new Growing("video/webm;codecs=vp8");
+    const { result, seen } = send({ blob: growing, step: "clip_document", challenge: "chl_1" });
+    await settle();
+    expect(server.log).toEqual([]); // nothing is begun before there is something
+    for (let i = 0; i < 10; i++) {
+      growing.add(new ArrayBuffer(0)); // as Safari's recorder delivers them
+      growing.add(piece(i));
+      await settle();
+      expect(server.uploads.get("/v1/uploads/upl_1")!.bytes.length).toBe((i + 1) * 90_000);
+    }
+    const before = server.log.length;
+    await vi.advanceTimersByTimeAsync(120_000); // however long the person takes
+    expect(server.log.length).toBe(before);
+    growing.end();
+    await ended(result);
+    expect(Buffer.compare(stored(), clip)).toBe(0);
+    expect(server.log[0]!.headers["upload-defer-length"]).toBe("1");
+    expect(server.log[0]!.headers["upload-metadata"]).toContain(`filetype ${btoa("video/webm")},challenge ${btoa("chl_1")}`);
+    expect(patches().slice(0, -1).every((request) => request.body.length > 0 && request.headers["upload-length"] === undefined)).toBe(true);
+    expect(patches().at(-1)!.headers["upload-length"]).toBe("900000");
+    expect(seen.at(-1)).toBe(900_000);
+    expect(patches()).toHaveLength(11);
+  });
+
+  it("goes on where the server is after cuts in the middle, and sends nothing after a try that is over", async () => {
+    const growing = new Growing("video/mp4");
+    let cuts = 3;
+    server.trouble = ({ method }) => (method === "PATCH" && cuts-- > 0 ? "cut" : undefined);
+    const { result } = send({ blob: growing });
+    for (let i = 0; i < 10; i++) {
+      growing.add(piece(i));
+      await settle();
+      await vi.advanceTimersByTimeAsync(700);
+    }
+    growing.end();
+    await ended(result);
+    expect(Buffer.compare(stored(), clip)).toBe(0);
+    const offsets = patches().map((request) => Number(request.headers["upload-offset"]));
+    expect([...offsets].sort((a, b) => a - b)).toEqual(offsets);
+  });
+
+  it("begins afresh from the first byte where the server lost it", async () => {
+    const growing = Growing.of("video/webm", [piece(0), piece(1), piece(2)]);
+    await ended(send({ blob: growing, url: "/v1/uploads/upl_7" }).result);
+    expect(Buffer.compare(stored(), clip.slice(0, 270_000))).toBe(0);
+    expect(methods()).toMatch(/^HEAD POST PATCH/);
+  });
+
+  it("refuses to complete with bytes that are not its own, and to send a recording of nothing", async () => {
+    server.uploads.set("/v1/uploads/upl_1", { length: NaN, bytes: clip.slice(0, 400_000) });
+    await expect(ended(send({ blob: Growing.of("video/webm", [piece(0)]), url: "/v1/uploads/upl_1" }).result)).rejects.toBeInstanceOf(UploadError);
+    expect(patches()).toEqual([]);
+    await expect(ended(send({ blob: Growing.of("video/webm", []) }).result)).rejects.toMatchObject({ code: "empty" });
+  });
+
+  it("stops waiting when it is told to", async () => {
+    const stop = new AbortController();
+    const growing = new Growing("video/webm");
+    const { result } = send({ blob: growing, signal: stop.signal });
+    growing.add(piece(0));
+    await settle();
+    stop.abort(new Error("left"));
+    await expect(ended(result)).rejects.toThrow("left");
+    const before = server.log.length;
+    growing.add(piece(1));
+    await settle();
+    expect(server.log.length).toBe(before);
   });
 });
