@@ -33,6 +33,7 @@ var drivers = map[string][]string{
 	"go.mongodb.org/":                {"cases/casemongo"},
 	"modernc.org/":                   {"cases/casesqlite"},
 	"github.com/tink-crypto/":        {"seal"},
+	"github.com/smartwalle/":         {"cases/casealipay"},
 }
 
 // source is one Go file of the module.
