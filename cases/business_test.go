@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casetest"
 )
 
 func (b *bench) company() (cases.Case, cases.Actor) {
@@ -21,7 +22,7 @@ func (b *bench) company() (cases.Case, cases.Actor) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return c, cases.Actor{Kind: cases.ByApplicant, ID: a.ID}
+	return casetest.Agree(b.t, b.Service, c), cases.Actor{Kind: cases.ByApplicant, ID: a.ID}
 }
 
 // owner is a person of whom everything is known.

@@ -37,6 +37,14 @@ const (
 	Approved  LevelState = "approved"
 	Resubmit  LevelState = "resubmit"
 	Rejected  LevelState = "rejected"
+	// AwaitingSecond is approved by one person; the policy wants another one to agree.
+	AwaitingSecond LevelState = "awaiting_second"
+	// Escalated is left to a supervisor.
+	Escalated LevelState = "escalated"
+	// Suspended was approved and does not count until somebody has looked again.
+	Suspended LevelState = "suspended"
+	// Revoked was approved once, and that was taken back for good.
+	Revoked LevelState = "revoked"
 	// Collecting is the state of a case whose level is open.
 	Collecting LevelState = "collecting"
 	// Erased is the state of a case whose key was destroyed.
@@ -64,6 +72,10 @@ type Level struct {
 	SubmittedAt time.Time  `json:"submitted_at,omitzero" bson:"submitted_at,omitempty"`
 	DecidedAt   time.Time  `json:"decided_at,omitzero" bson:"decided_at,omitempty"`
 	Checks      []Check    `json:"checks,omitempty" bson:"checks,omitempty"` // of the evidence, since it was submitted
+	// WaitsSince is since when it has waited for a person without a break; zero while it does not.
+	WaitsSince time.Time `json:"waits_since,omitzero" bson:"waits_since,omitempty"`
+	// Approvals are the people who approved it since it was submitted, each once.
+	Approvals []Approval `json:"approvals,omitempty" bson:"approvals,omitempty"`
 }
 
 // Check is what one check of a step found: for who decides, not for the applicant. It holds nothing
@@ -77,18 +89,20 @@ type Check struct {
 }
 
 // Told returns the reasons that the applicant may read: those of a level that was sent back or
-// refused. Why a person looks at a level is for that person only.
+// refused. Why a person looks at a level is for that person only, and hidden reasons are told as one that says nothing more.
 func (l Level) Told() []Reason {
-	if l.State != Resubmit && l.State != Rejected {
+	if l.State != Resubmit && !l.State.Refused() {
 		return nil
 	}
-	return l.Reasons
+	return toldReasons(l.Reasons)
 }
 
 // Reason says why, with a code of the catalogue.
 type Reason struct {
 	Code string `json:"code" bson:"code"`
 	Step string `json:"step,omitempty" bson:"step,omitempty"`
+	// Prompt is the number of the prompt of a clip that it is about, from 1; 0 for none.
+	Prompt int `json:"prompt,omitempty" bson:"prompt,omitempty"`
 }
 
 // Step is one thing to do for a level.
@@ -99,11 +113,15 @@ type Step struct {
 	State    StepState `json:"state" bson:"state"`
 	Channels []string  `json:"channels" bson:"channels"`                     // "desk", "phone"
 	Attempts int       `json:"attempts,omitempty" bson:"attempts,omitempty"` // how often it was sent back
+	Tries    int       `json:"tries,omitempty" bson:"tries,omitempty"`       // how often a face failed since one was kept
 	Takes    []Take    `json:"takes,omitempty" bson:"takes,omitempty"`
 	Reasons  []Reason  `json:"reasons,omitempty" bson:"reasons,omitempty"`
-	// Alternative is another way that the whole step goes: ByAPerson where nothing is taken and a person decides.
+	// Alternative is another way that the whole step goes: NothingTaken, or "" for the usual one.
 	Alternative string `json:"alternative,omitempty" bson:"alternative,omitempty"`
 }
+
+// NothingTaken is the way of a step whose consent was declined: nothing is taken for it, and a person decides.
+const NothingTaken = "nothing_taken"
 
 // TakeState is the state of one take.
 type TakeState string
@@ -132,6 +150,8 @@ type Take struct {
 	ExpiresAt  time.Time `json:"expires_at,omitzero" bson:"expires_at,omitempty"`
 	AcceptedAt time.Time `json:"accepted_at,omitzero" bson:"accepted_at,omitempty"`
 	Parts      []Part    `json:"parts,omitempty" bson:"parts,omitempty"`
+	// Face is what came of a take of the face step, whose own bytes are what the phone said of its frames.
+	Face *FaceResult `json:"face,omitempty" bson:"face,omitempty"`
 }
 
 // Part is stored bytes that belong to a take beside its own: what was taken with it, or was made from it for

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -99,6 +100,7 @@ func (s *Service) save(ctx context.Context, old Document, c *change) {
 	if c.by.Kind == ByApplicant || c.by.Kind == ByPhone {
 		c.ActedAt = c.at
 	}
+	c.Waiting, c.AtStep = c.waiting(), c.atStep()
 	c.planErasure(s.cfg.Policy.Retention)
 	if len(old.Pending) > 0 && s.copied(ctx, old) {
 		c.Pending = slices.Clone(c.Pending[len(old.Pending):])
@@ -152,20 +154,36 @@ func (c *change) move(level int, a action, reasons ...Reason) error {
 	l.State = to
 	switch to {
 	case Submitted:
-		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks = c.at, time.Time{}, nil, nil
-	case InReview:
-		l.Reasons = reasons
-	case Approved, Rejected, Resubmit:
+		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks, l.Approvals = c.at, time.Time{}, nil, nil, nil
+	case InReview, Suspended:
+		l.Reasons, l.Approvals = reasons, nil
+	case Approved, Rejected, Resubmit, Revoked:
 		l.DecidedAt, l.Reasons = c.at, reasons
 	case Open, Locked:
-		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks = time.Time{}, time.Time{}, nil, nil
+		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks, l.Approvals = time.Time{}, time.Time{}, nil, nil, nil
+	}
+	switch {
+	case !to.Waits():
+		l.WaitsSince = time.Time{}
+	case l.WaitsSince.IsZero():
+		l.WaitsSince = c.at
 	}
 	e := Entry{Event: "level_" + string(to), Level: level}
 	if c.by.Kind == BySystem {
 		e.Data = map[string]string{"policy": c.policy}
 	}
+	var steps []string
 	for _, r := range reasons {
 		e.Reasons = append(e.Reasons, r.Code)
+		if r.Step != "" && !slices.Contains(steps, r.Step) {
+			steps = append(steps, r.Step)
+		}
+	}
+	if to == Resubmit && steps != nil { // which steps are done again, for figures
+		if e.Data == nil {
+			e.Data = map[string]string{}
+		}
+		e.Data["steps"] = strings.Join(steps, ",")
 	}
 	c.note(e)
 	return nil
@@ -230,7 +248,7 @@ func (d *Document) step(id string) *Step {
 
 // stepState is the state that a step's takes give it.
 func stepState(st Step) StepState {
-	if st.Alternative == ByAPerson {
+	if st.Alternative == NothingTaken {
 		return Accepted
 	}
 	s := Todo

@@ -38,11 +38,24 @@ type Document struct {
 	// Challenges are the newest of each step: what somebody was asked to do, once.
 	Challenges []Challenge `json:"challenges,omitempty" bson:"challenges,omitempty"`
 
+	// FaceSeen is the sealed JSON of what is remembered of the frames of failed tries, until one is kept.
+	FaceSeen []byte `json:"face_seen,omitempty" bson:"face_seen,omitempty"`
+
 	// Readings are what was read on the photos that the case keeps.
 	Readings []SealedReading `json:"readings,omitempty" bson:"readings,omitempty"`
 
+	// Consents are the present answers to the consents that the policy asks for.
+	Consents []Consent `json:"consents,omitempty" bson:"consents,omitempty"`
+
 	// ReportedAt marks a case whose applicant answered "It's not me".
 	ReportedAt time.Time `json:"reported_at,omitzero" bson:"reported_at,omitempty"`
+
+	// ReleasedAt is when somebody cleared what was reported.
+	ReleasedAt time.Time `json:"released_at,omitzero" bson:"released_at,omitempty"`
+	// Waiting is what the queue of people finds the case by, computed with every change; nil while nobody has to look.
+	Waiting *Waiting `json:"waiting,omitempty" bson:"waiting,omitempty"`
+	// AtStep is what the applicant has to do next ("identity" or a step), for figures; "" where it is not their turn.
+	AtStep string `json:"at_step,omitempty" bson:"at_step,omitempty"`
 
 	// ActedAt is when the applicant or a phone last changed something.
 	ActedAt time.Time `json:"acted_at,omitzero" bson:"acted_at,omitempty"`
@@ -104,6 +117,7 @@ type Look struct {
 	Actor   Actor     `json:"actor" bson:"actor"`
 	What    string    `json:"what" bson:"what"`       // e.g. "media"
 	Subject string    `json:"subject" bson:"subject"` // e.g. "med_…"
+	Sealed  []byte    `json:"sealed,omitempty" bson:"sealed,omitempty"` // why, sealed with the case's key
 	Prev    []byte    `json:"prev,omitempty" bson:"prev,omitempty"`
 	Hash    []byte    `json:"hash" bson:"hash"`
 }
@@ -150,6 +164,10 @@ type AccountDocument struct {
 	EmailIndex []byte    `json:"email_index" bson:"email_index"` // keyed look-up value, unique
 	Password   string    `json:"password" bson:"password"`       // argon2id, PHC string form
 	Roles      []string  `json:"roles" bson:"roles"`
+	// Factors is the sealed JSON of what staff sign in with beside the password.
+	Factors []byte `json:"factors,omitempty" bson:"factors,omitempty"`
+	// DisabledAt is when somebody forbade the account to sign in.
+	DisabledAt time.Time `json:"disabled_at,omitzero" bson:"disabled_at,omitempty"`
 }
 
 // Meta is the one record about the store itself.

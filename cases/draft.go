@@ -31,6 +31,9 @@ func (s *Service) PutDraft(ctx context.Context, by Actor, id string, draft []byt
 			c.IdentityDraft = nil
 			return nil
 		}
+		if err := c.needConsent(subjectLevel1); err != nil {
+			return err
+		}
 		if c.IdentityDraft != nil {
 			if old, err := c.key.Open(c.IdentityDraft, boundDraft(c.ID)); err == nil && bytes.Equal(old, draft) {
 				return nil // each sealing differs; the same draft is no change

@@ -45,7 +45,7 @@ func TestADraftIsKeptSealedUntilLevel1IsStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range events {
-		if e.Event != "case_created" && e.Event != "level_open" {
+		if e.Event != "case_created" && e.Event != "level_open" && e.Event != "consent_given" {
 			t.Errorf("the history tells of %s", e.Event)
 		}
 	}

@@ -25,6 +25,9 @@ func (s *Service) PutIdentity(ctx context.Context, by Actor, id string, version 
 		if !editable(c.level(1).State) {
 			return ErrLevelNotOpen
 		}
+		if err := c.needConsent(subjectLevel1); err != nil {
+			return err
+		}
 		facts, bad := s.cfg.Policy.validate(c.Kind, facts, c.at)
 		if bad != nil {
 			return fault.Fields(bad...)

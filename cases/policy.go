@@ -32,8 +32,12 @@ type Policy struct {
 	Approve    Approve             `yaml:"approve"`
 	Retention  Retention           `yaml:"retention"`
 	Checks     DocumentChecks      `yaml:"document_checks"`
+	Face       FacePolicy          `yaml:"face"`
 	Channels   map[string][]string `yaml:"channels"`
 	Attempts   int                 `yaml:"attempts"`
+
+	// Consents are what applicants agree to; those of the default policy where it is left out.
+	Consents []ConsentRule `yaml:"consents"`
 
 	BeneficialOwners *BeneficialOwners `yaml:"beneficial_owners"` // 25% or more where it is left out
 
@@ -95,6 +99,17 @@ func DefaultPolicy() Policy {
 	return p
 }
 
+// defaultConsents are the consents of the default policy.
+func defaultConsents() []ConsentRule {
+	var p struct {
+		Consents []ConsentRule `yaml:"consents"`
+	}
+	if err := yaml.Unmarshal(defaultPolicy, &p); err != nil {
+		panic(fmt.Sprintf("cases: the default policy: %v", err))
+	}
+	return p.Consents
+}
+
 // DefaultPolicyFile returns the default policy as a file to start from.
 func DefaultPolicyFile() []byte { return slices.Clone(defaultPolicy) }
 
@@ -132,6 +147,10 @@ func (p *Policy) check() error {
 		say("attempts: %d is not between 1 and 100", p.Attempts)
 	}
 	p.Retention.check(say)
+	if p.Consents == nil {
+		p.Consents = defaultConsents()
+	}
+	p.checkConsents(say)
 	named := map[string]bool{}
 	for i, r := range p.Documents {
 		if len(r.Nationalities) == 0 || len(r.Types) == 0 {
@@ -188,6 +207,7 @@ func (p *Policy) check() error {
 		}
 	}
 	p.Requires.check(say)
+	p.Face.check(say)
 	for kind, channels := range p.Channels {
 		if kind != KindPhoto && kind != KindFace && kind != KindClip {
 			say("channels: %q is no kind of step; write photo, face or clip", kind)
@@ -300,6 +320,10 @@ func (p Policy) Explain(w io.Writer) error {
 		b.WriteString("No photo is sent back by the rules.\n")
 	}
 	b.WriteString("Whatever else the checks of a document find or cannot tell goes to a person.\n")
+	for _, r := range p.Consents {
+		fmt.Fprintf(&b, "Before %s the applicant consents (%s, version %d); who declines %s.\n", consentBefore[r.ID], r.ID, r.Version,
+			map[string]string{DeclinedStop: "goes no further", DeclinedPerson: "is left to a person"}[r.Declined])
+	}
 	r := p.Retention
 	fmt.Fprintf(&b, "\nA case that its applicant abandoned is erased after %d days, a rejected one after %d days.\n", r.AbandonedDays, r.RejectedDays)
 	fmt.Fprintf(&b, "From Level %d on somebody is a customer: kept until %d years after the relationship ended.\n", r.CustomerLevel, r.CustomerYears)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casesqlite"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/checks/checkstest"
 	"github.com/symbolon/symbolon/fault"
 	"github.com/symbolon/symbolon/seal"
@@ -115,7 +116,7 @@ func (b *bench) applicant() (cases.Account, cases.Case, cases.Actor) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return a, c, cases.Actor{Kind: cases.ByApplicant, ID: a.ID}
+	return a, casetest.Agree(b.t, b.Service, c), cases.Actor{Kind: cases.ByApplicant, ID: a.ID}
 }
 
 func goodFacts() cases.Identity {

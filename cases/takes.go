@@ -54,6 +54,9 @@ func (s *Service) BeginTake(ctx context.Context, by Actor, id string, r TakeRequ
 		if !slices.Contains(st.Channels, r.Channel) {
 			return ErrChannel
 		}
+		if st.Kind == KindFace {
+			return ErrNotForStep // its evidence answers a challenge
+		}
 		if r.Filetype != "" && !slices.Contains(limits.Filetypes, r.Filetype) {
 			return ErrFiletype
 		}
@@ -93,7 +96,7 @@ func (s *Service) BeginTake(ctx context.Context, by Actor, id string, r TakeRequ
 	return take, limits, err
 }
 
-// workOn returns the step if its level is open for work.
+// workOn returns the step if its level is open for work and what it needs is consented to.
 func (c *change) workOn(id string) (*Step, error) {
 	st := c.step(id)
 	if st == nil {
@@ -103,6 +106,9 @@ func (c *change) workOn(id string) (*Step, error) {
 	// After a request to do some steps again the others stay as they are.
 	if !editable(l.State) || l.State == Resubmit && st.State == Checked {
 		return nil, ErrLevelNotOpen
+	}
+	if err := c.needConsent(st.Kind); err != nil {
+		return nil, err
 	}
 	return st, nil
 }

@@ -223,11 +223,19 @@ func (s *Service) passed(level int) func(*change) error {
 }
 
 // decide ends the checks of a level. It does nothing when the level is not being checked any more
-// (it was reopened meanwhile). A step that was sent back as often as the policy allows is left to a person.
+// (it was reopened meanwhile). A step that was sent back as often as the policy allows is left to a person, and so is
+// a level with a step for which nothing was taken.
 func (s *Service) decide(c *change, level int, a action, reasons ...Reason) error {
 	l := c.level(level)
 	if l.State != Checking {
 		return nil
+	}
+	if a == approve {
+		for _, st := range c.Steps {
+			if st.Level == level && st.Alternative == NothingTaken {
+				a, reasons = review, append(reasons, Reason{Code: "face.by_person", Step: st.ID})
+			}
+		}
 	}
 	if a == again {
 		counted := map[string]bool{} // a step with two reasons is sent back once

@@ -250,6 +250,9 @@ func (c *cluster) person(name string) *person {
 	d.do(201, 1, "POST", "/v1/accounts", map[string]string{"email": p.email, "password": servertest.Password})
 	p.signIn(2)
 	p.caseID = d.do(201, 3, "POST", "/v1/cases", map[string]string{"kind": "person"}).text("id")
+	for _, id := range []string{"identity", "documents"} {
+		d.do(200, 1, "PUT", p.path("/consents/"+id), map[string]any{"given": true, "version": 1, "language": "en"})
+	}
 	version := d.do(200, 1, "GET", p.path(""), nil).header.Get("ETag")
 	version = d.do(200, 2, "PUT", p.path("/identity"), servertest.Identity(), "If-Match", version).header.Get("ETag")
 	d.do(202, 3, "POST", p.path("/levels/1/submit"), map[string]any{}, "If-Match", version)

@@ -90,6 +90,10 @@ func (w *world) newPair(t *testing.T, at site, lang string) *pair {
 	}
 	c := ask[view](d, 201, "POST", "/v1/cases", map[string]any{"kind": "person"})
 	p.caseID = c.ID
+	for _, id := range []string{"identity", "documents"} {
+		ask[any](d, 200, "PUT", "/v1/cases/"+c.ID+"/consents/"+id, map[string]any{"given": true, "version": 1, "language": "en"})
+	}
+	c = ask[view](d, 200, "GET", "/v1/cases/"+c.ID, nil)
 	c = ask[view](d, 200, "PUT", "/v1/cases/"+c.ID+"/identity", servertest.Identity(), "If-Match", strconv.Quote(fmt.Sprint(c.Version)))
 	ask[any](d, 202, "POST", "/v1/cases/"+c.ID+"/levels/1/submit", map[string]any{}, "If-Match", strconv.Quote(fmt.Sprint(c.Version)))
 	if at.work != nil {

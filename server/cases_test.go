@@ -29,7 +29,7 @@ func TestOneCaseAnAccount(t *testing.T) {
 func TestIdentityNeedsTheVersionThatWasRead(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Applicant(t)
-	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	p.Begin("person")
 	put := func(headers ...string) *servertest.Answer {
 		return p.Do("PUT", p.Path("/identity"), servertest.Identity(), headers...)
 	}
@@ -56,7 +56,7 @@ func TestIdentityNeedsTheVersionThatWasRead(t *testing.T) {
 func TestEveryBadFieldIsNamed(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Applicant(t)
-	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	p.Begin("person")
 	in := servertest.Identity()
 	in["name"] = ""
 	in["document"].(map[string]any)["number"] = "110105194912310021"
@@ -77,7 +77,7 @@ func TestEveryBadFieldIsNamed(t *testing.T) {
 func TestIdentityIsMaskedOnceItIsStored(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Applicant(t)
-	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	p.Begin("person")
 	p.Do("GET", p.Path("/identity"), nil).Want(t, 404, "identity_unknown")
 	in := servertest.Identity()
 	put := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 200)
@@ -217,7 +217,7 @@ func TestEverybodyIsToldWhoMayUseWhichDocument(t *testing.T) {
 		t.Errorf("minimum age %v", a.Get("minimum_age"))
 	}
 	p := s.Applicant(t)
-	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	p.Begin("person")
 	in := servertest.Identity()
 	in["document"] = map[string]any{"type": "passport", "number": "L898902C3", "expires_on": "2030-01-01"}
 	refused := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 422, "invalid_fields")
@@ -229,7 +229,7 @@ func TestEverybodyIsToldWhoMayUseWhichDocument(t *testing.T) {
 func TestTheSidesOfACardAreToldByItsSort(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Applicant(t)
-	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	p.Begin("person")
 	in := servertest.Identity()
 	if a := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 200); a.String("steps.1.instructions") != "document_back" {
 		t.Errorf("of a resident ID card: %v", a.Get("steps"))
@@ -245,7 +245,7 @@ func TestTheSidesOfACardAreToldByItsSort(t *testing.T) {
 func TestWhomAnAccountIsForComesBackWhileItMayBeChanged(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Applicant(t)
-	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	p.Begin("person")
 	in := servertest.Identity()
 	in["acting_for"] = map[string]any{"who": "other", "beneficiary": map[string]any{"name": "", "document": map[string]any{"type": "passport", "number": "x"}}}
 	a := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 422, "invalid_fields")
@@ -269,7 +269,7 @@ func TestWhomAnAccountIsForComesBackWhileItMayBeChanged(t *testing.T) {
 func TestACompanysFacts(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Applicant(t)
-	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "business"}).Want(t, 201).String("id")
+	p.Begin("business")
 	in := servertest.Identity()
 	delete(in, "acting_for")
 	company := map[string]any{
@@ -311,7 +311,7 @@ func TestACompanysFacts(t *testing.T) {
 func TestADraftComesBackAndGoesWithTheEntry(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Applicant(t)
-	p.CaseID = p.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	p.Begin("person")
 	if a := p.Do("GET", p.Path(""), nil); a.Get("draft") != false {
 		t.Errorf("draft %v", a.Get("draft"))
 	}

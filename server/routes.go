@@ -12,6 +12,7 @@ func (s *Server) routes() {
 	v1 := s.app.Group("/v1")
 	v1.Get("/operator", s.operator)
 	v1.Get("/reasons", s.reasons)
+	v1.Post("/diagnose", s.measureRate)
 
 	// accounts.go
 	v1.Post("/accounts", s.signUp)
@@ -32,6 +33,14 @@ func (s *Server) routes() {
 	v1.Post("/cases/:id/levels/:n/submit", s.submitLevel)
 	v1.Post("/cases/:id/levels/:n/reopen", s.reopenLevel)
 	v1.Post("/cases/:id/steps/:step/accept", s.acceptTake)
+
+	// evidence.go
+	v1.Post("/cases/:id/steps/:step/challenge", s.issueChallenge)
+	v1.Post("/cases/:id/steps/:step/evidence", s.faceEvidence)
+
+	// consents.go
+	v1.Get("/cases/:id/consents", s.consents)
+	v1.Put("/cases/:id/consents/:consent", s.answerConsent)
 
 	// handoffs.go, at the desk and on the phone
 	v1.Post("/cases/:id/handoffs", s.offer)
@@ -65,5 +74,5 @@ func (s *Server) routes() {
 	v1.Get("/capture/live", s.watchCapture)
 	v1.Post("/cases/:id/steps/:step/progress", s.showProgress)
 
-	s.pageRoutes(s.app) // /, /h, /assets/…
+	s.pageRoutes(s.app) // /, /h, /diagnose, /sw.js, /assets/…
 }

@@ -14,17 +14,18 @@ import (
 // that nothing that is stored gets out by being there.
 
 type caseView struct {
-	ID       string           `json:"id"`
-	Version  int64            `json:"version"`
-	Seq      int64            `json:"seq"`
-	Kind     cases.Kind       `json:"kind"`
-	Level    int              `json:"level"`
-	State    cases.LevelState `json:"state"`
-	Levels   []levelView      `json:"levels"`
-	Steps    []stepView       `json:"steps"`
-	Identity *maskedIdentity  `json:"identity"`
-	Draft    bool             `json:"draft"` // something was typed of Level 1 and not stored yet
-	Handoff  *handoffView     `json:"handoff"`
+	ID       string             `json:"id"`
+	Version  int64              `json:"version"`
+	Seq      int64              `json:"seq"`
+	Kind     cases.Kind         `json:"kind"`
+	Level    int                `json:"level"`
+	State    cases.LevelState   `json:"state"`
+	Levels   []levelView        `json:"levels"`
+	Steps    []stepView         `json:"steps"`
+	Identity *maskedIdentity    `json:"identity"`
+	Draft    bool               `json:"draft"` // something was typed of Level 1 and not stored yet
+	Consents []consentStateView `json:"consents"`
+	Handoff  *handoffView       `json:"handoff"`
 }
 
 type levelView struct {
@@ -121,12 +122,13 @@ type deskView struct {
 }
 
 type captureView struct {
-	Handoff  handoffView       `json:"handoff"`
-	Operator string            `json:"operator"`
-	Account  string            `json:"account"`
-	Desk     deskView          `json:"desk"`
-	Steps    []captureStepView `json:"steps"`
-	Budget   budgetView        `json:"budget"`
+	Handoff  handoffView        `json:"handoff"`
+	Operator string             `json:"operator"`
+	Account  string             `json:"account"`
+	Desk     deskView           `json:"desk"`
+	Steps    []captureStepView  `json:"steps"`
+	Consents []consentStateView `json:"consents"` // of its steps
+	Budget   budgetView         `json:"budget"`
 }
 
 type captureStepView struct {
@@ -168,7 +170,8 @@ func (s *Server) seq(ctx context.Context, caseID string, seq int64) (int64, erro
 func (s *Server) viewOf(ctx context.Context, p principal, c cases.Case, seq int64) (caseView, error) {
 	v := caseView{
 		ID: c.ID, Version: c.Version, Seq: seq, Draft: c.Draft != nil, Kind: c.Kind, Level: c.Level, State: outerState(c.State),
-		Levels: make([]levelView, len(c.Levels)), Steps: make([]stepView, len(c.Steps)),
+		Consents: s.consentStates(p, c),
+		Levels:   make([]levelView, len(c.Levels)), Steps: make([]stepView, len(c.Steps)),
 	}
 	for i, l := range c.Levels {
 		v.Levels[i] = levelView{
@@ -238,6 +241,9 @@ func instructions(c cases.Case, st cases.Step) string {
 // submitted, a phone's of this handoff until they are accepted.
 func ownTakes(p principal, c cases.Case, st cases.Step) []takeView {
 	takes := []takeView{}
+	if st.Kind == cases.KindFace {
+		return takes // frames and what came of them are for who decides
+	}
 	for _, t := range st.Takes {
 		if mayLook(p, c, st, t) {
 			takes = append(takes, takeOf(t))
@@ -348,12 +354,13 @@ func (s *Server) captureSnapshot(ctx context.Context, p principal, seq int64) (c
 	}
 	v := captureView{
 		Handoff: s.phoneHandoff(h), Operator: s.cfg.Operator.Name, Account: maskEmail(account.Email),
-		Desk: deskOf(h.Desk), Steps: []captureStepView{},
+		Desk: deskOf(h.Desk), Steps: []captureStepView{}, Consents: []consentStateView{},
 	}
 	if h.State != handoff.Active {
 		return v, seq, nil
 	}
 	v.Budget.Bytes, v.Budget.Used = s.cfg.Cases.Budget(c)
+	v.Consents = s.consentStates(p, c)
 	for _, id := range h.Steps {
 		for _, st := range c.Steps {
 			if st.ID == id {

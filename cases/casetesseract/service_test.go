@@ -11,6 +11,7 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casesqlite"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/checks"
 	"github.com/symbolon/symbolon/checks/checkstest"
 	"github.com/symbolon/symbolon/seal"
@@ -69,7 +70,7 @@ func TestACaseIsReadToItsEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			by := cases.Actor{Kind: cases.ByApplicant, ID: a.ID}
-			c := must(s.Create(ctx, a, cases.Person))
+			c := casetest.Agree(t, s, must(s.Create(ctx, a, cases.Person)))
 			c = must(s.PutIdentity(ctx, by, c.ID, c.Version, cases.Identity{
 				Nationality: "CHN", Document: cases.DocumentFacts{Type: cases.CNResidentID, Number: front.Number, ExpiresOn: "2036-03-01"},
 				Name: "样本", BirthDate: "1999-01-10", Address: "Specimen Road 1", ActingFor: cases.ActingFor{Who: "self"},

@@ -16,6 +16,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/checks/checkstest"
 	"github.com/symbolon/symbolon/media"
 )
@@ -63,6 +64,7 @@ func fill(t *testing.T, f filled) filled {
 	must(t, err)
 	c, err := p.cases.Create(ctx, person, cases.Person)
 	must(t, err)
+	c = casetest.Agree(t, p.cases, c)
 	f.caseID, f.account = c.ID, person.ID
 	by := cases.Actor{Kind: cases.ByApplicant, ID: person.ID}
 	c, err = p.cases.PutIdentity(ctx, by, c.ID, c.Version, cases.Identity{

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/seal"
 )
 
@@ -292,6 +293,7 @@ func TestReindexMakesEveryLookUpValueAnew(t *testing.T) {
 	must(t, err)
 	c, err := p.cases.Create(t.Context(), a, cases.Person)
 	must(t, err)
+	c = casetest.Agree(t, p.cases, c)
 	by := cases.Actor{Kind: cases.ByApplicant, ID: a.ID}
 	first, err := p.cases.Get(t.Context(), f.caseID)
 	must(t, err)

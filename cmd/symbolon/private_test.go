@@ -98,7 +98,7 @@ func TestNoPersonalValueIsStoredOrLoggedInTheClear(t *testing.T) {
 	desk.Do("POST", "/v1/accounts", map[string]any{"email": email, "password": password}).Want(t, 409)
 	desk.Do("POST", "/v1/session", map[string]any{"email": email, "password": wrong}).Want(t, 401)
 	desk.SignIn()
-	desk.CaseID = desk.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	desk.Begin("person")
 	facts := func(number string) map[string]any {
 		return map[string]any{
 			"nationality": "CHN", "name": name, "latin_name": latin, "birth_date": birth, "address": address, "occupation": trade,

@@ -231,7 +231,7 @@ func Identity() map[string]any {
 func (s *Server) Person(t testing.TB) *Client {
 	t.Helper()
 	c := s.Applicant(t)
-	c.CaseID = c.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 201).String("id")
+	c.Begin("person")
 	c.Do("PUT", c.Path("/identity"), Identity(), "If-Match", c.Version()).Want(t, 200)
 	c.Do("POST", c.Path("/levels/1/submit"), map[string]any{}, "If-Match", c.Version()).Want(t, 202)
 	s.Work(t)
@@ -239,6 +239,23 @@ func (s *Server) Person(t testing.TB) *Client {
 		t.Fatalf("level 2 is %q after level 1 was checked", state)
 	}
 	return c
+}
+
+// Begin makes a case of a kind and agrees to everything that it asks for.
+func (c *Client) Begin(kind string) {
+	c.t.Helper()
+	c.CaseID = c.Do("POST", "/v1/cases", map[string]any{"kind": kind}).Want(c.t, 201).String("id")
+	c.Agree()
+}
+
+// Agree gives every consent that the case asks this client for.
+func (c *Client) Agree() {
+	c.t.Helper()
+	all, _ := c.Do("GET", c.Path("/consents"), nil).Want(c.t, 200).Get("consents").([]any)
+	for _, one := range all {
+		m := one.(map[string]any)
+		c.Do("PUT", c.Path("/consents/"+m["id"].(string)), map[string]any{"given": true, "version": m["version"], "language": "en"}).Want(c.t, 200)
+	}
 }
 
 // Path is an address below the case.
