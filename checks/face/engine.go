@@ -2,41 +2,309 @@ package face
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"image"
+	"io/fs"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 )
 
-// Engine holds the networks. It may be used by any number of goroutines.
-type Engine struct{ model Model }
+// Engine holds the networks. It may be used by any number of goroutines; it starts none of its own that outlive
+// a call.
+type Engine struct {
+	detector   *detector
+	landmarker *landmarker
+	mesher     *mesher
+	embedder   embedder
+	thresholds Thresholds
+
+	workers chan *scratch // each is one picture's worth of memory; whoever holds one may compute
+	waiting atomic.Int64
+	queue   int64
+}
 
 // Open reads the networks and the embedder of that name: MobileFaceNet, Dlib, or the path of a YAML file that
 // describes the operator's own (docs/face.md). It fails with ErrNoWeights where the program was built
-// without them.
+// without them. Each network runs once, so that what cannot work fails here.
 func Open(name string, opt Options) (*Engine, error) {
-	return nil, fmt.Errorf("%w: run make weights and build again", ErrNoWeights)
+	from := opt.Weights
+	if from == nil {
+		from = Weights()
+	}
+	if gone := missing(from, name); len(gone) > 0 {
+		return nil, fmt.Errorf("%w: %s; run make weights and build the program again", ErrNoWeights, strings.Join(gone, ", "))
+	}
+	if opt.Workers <= 0 {
+		opt.Workers = runtime.GOMAXPROCS(0)
+	}
+	if opt.Queue <= 0 {
+		opt.Queue = 64
+	}
+	e := &Engine{workers: make(chan *scratch, opt.Workers), queue: int64(opt.Queue)}
+	for range opt.Workers {
+		e.workers <- &scratch{}
+	}
+	if err := e.open(from, name); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) open(from fs.FS, name string) (err error) {
+	var hash digest // of the networks that make no embeddings: nobody keeps it
+	if e.detector, err = openDetector(from, &hash); err != nil {
+		return err
+	}
+	if e.landmarker, err = openLandmarker(from, &hash); err != nil {
+		return err
+	}
+	if e.mesher, err = openMesher(from, &hash); err != nil {
+		return err
+	}
+	if e.embedder, e.thresholds, err = openEmbedder(from, name); err != nil {
+		return err
+	}
+	return e.try()
+}
+
+// try runs mesh and embedder on an empty picture: sizes in their files that do not fit stop the run, and become
+// an error here. The structure of the other two is ours, and their sizes were compared when they were read.
+func (e *Engine) try() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errModel, p)
+		}
+	}()
+	s := <-e.workers
+	defer func() { e.workers <- s }()
+	empty := &pixels{w: 16, h: 16, rgb: make([]byte, 3*16*16)}
+	points := make([]Point, 68)
+	for i := range points {
+		points[i] = Point{float64(i % 16), float64(i / 5)}
+	}
+	if mesh, _, _ := e.mesher.find(s, empty, points); len(mesh) != 468 {
+		return fmt.Errorf("%w: the mesh has %d points", errModel, len(mesh))
+	}
+	v := e.embed(s, empty, points)
+	if len(v.Vector) < 16 || len(v.Vector) > 4096 {
+		return fmt.Errorf("%w: an embedding has %d numbers", errModel, len(v.Vector))
+	}
+	return nil
 }
 
 // Model returns the model whose embeddings the engine makes.
-func (e *Engine) Model() Model { return e.model }
+func (e *Engine) Model() Model { return e.embedder.model() }
 
 // Thresholds returns the defaults for the engine's model: those of Defaults, or those of the operator's own file.
-func (e *Engine) Thresholds() Thresholds { t, _ := Defaults(e.model.Name); return t }
+func (e *Engine) Thresholds() Thresholds { return e.thresholds }
+
+// hold waits for a free worker and returns its memory; the caller gives it back to e.workers.
+func (e *Engine) hold(ctx context.Context) (*scratch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case s := <-e.workers:
+		return s, nil
+	default:
+	}
+	if e.waiting.Add(1) > e.queue {
+		e.waiting.Add(-1)
+		return nil, ErrBusy
+	}
+	defer e.waiting.Add(-1)
+	select {
+	case s := <-e.workers:
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
 
 // Look examines one JPEG frame: at most MaxFrameBytes and MaxFramePixels, turned upright as its EXIF data say.
 // A frame without a face is an observation without Faces, not an error. It waits for a free worker as long
 // as ctx allows. Errors: ErrTooLarge, ErrUnreadable, ErrBusy, ctx's.
 func (e *Engine) Look(ctx context.Context, jpeg []byte) (Observation, error) {
-	return Observation{}, ErrBusy
+	s, err := e.hold(ctx)
+	if err != nil {
+		return Observation{}, err
+	}
+	defer func() { e.workers <- s }()
+	return e.look(s, jpeg)
+}
+
+func (e *Engine) look(s *scratch, jpeg []byte) (Observation, error) {
+	o := Observation{Digest: sha256.Sum256(jpeg)}
+	p, err := decodeFrame(jpeg)
+	if err != nil {
+		return o, err
+	}
+	o.Width, o.Height, o.Fingerprint = p.w, p.h, p.fingerprint()
+	if min(p.w, p.h) < smallestSide {
+		return o, nil
+	}
+	for _, size := range frameSizes {
+		if o.Faces = e.detector.find(s, p, size); len(o.Faces) > 0 {
+			break
+		}
+	}
+	if len(o.Faces) == 0 {
+		return o, nil
+	}
+	slices.SortStableFunc(o.Faces, largerFirst)
+	o.Landmarks = e.landmarker.find(s, p, o.Faces[0])
+	o.Mesh, o.Pose, o.Presence = e.mesher.find(s, p, o.Landmarks)
+	o.Embedding = e.embed(s, p, o.Landmarks)
+	return o, nil
+}
+
+// The sizes at which faces are looked for, one after the other until there is one. A frame of a challenge is
+// filled by a face, which is found at 224; a document's photo holds a small one, and sometimes little else.
+var (
+	frameSizes    = []int{224, 320, 160, 416}
+	portraitSizes = []int{416, 320, 224, 160}
+)
+
+// smallestSide is that of a picture which may show a face.
+const smallestSide = 48
+
+func largerFirst(a, b Box) int {
+	switch {
+	case a.area() > b.area():
+		return -1
+	case a.area() < b.area():
+		return 1
+	}
+	return 0
+}
+
+// embed makes the embedding of a face: the mean of the picture's and of its mirror image's, which
+// takes out some of the light's direction.
+func (e *Engine) embed(s *scratch, p *pixels, landmarks []Point) Embedding {
+	side := e.embedder.side()
+	in := s.tensor(side, side, 3)
+	p.sample(in, e.embedder.crop(landmarks))
+	other := s.copyOf(in)
+	flip(other)
+	v, w := e.embedder.embed(s, in), e.embedder.embed(s, other)
+	s.back(in)
+	s.back(other)
+	for i := range v {
+		v[i] = (v[i] + w[i]) / 2
+	}
+	m := e.embedder.model()
+	if m.Metric == Cosine {
+		normalise(v)
+	}
+	return Embedding{m, v}
 }
 
 // LookAll examines the frames of an attempt, on as many workers as are free, and returns what it saw in their
-// order. It stops at the first error.
+// order. It stops at the first error, which is that of the earliest frame that had one.
 func (e *Engine) LookAll(ctx context.Context, jpegs [][]byte) ([]Observation, error) {
-	return nil, ErrBusy
+	// One worker is waited for; the others help if they are free.
+	first, err := e.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Observation, len(jpegs))
+	errs := make([]error, len(jpegs))
+	var next atomic.Int64
+	work := func(s *scratch) {
+		defer func() { e.workers <- s }()
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(jpegs) {
+				return
+			}
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				out[i], errs[i] = e.look(s, jpegs[i])
+			}
+			if errs[i] != nil {
+				next.Store(int64(len(jpegs)))
+				return
+			}
+		}
+	}
+	var helpers sync.WaitGroup
+more:
+	for range min(cap(e.workers), len(jpegs)) - 1 {
+		select {
+		case s := <-e.workers:
+			helpers.Go(func() { work(s) })
+		default:
+			break more
+		}
+	}
+	work(first)
+	helpers.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // Portrait finds the largest face on the photo of a document, whichever way up it lies, and
 // whether it found one. Errors: ErrBusy, ctx's.
 func (e *Engine) Portrait(ctx context.Context, photo image.Image) (Portrait, bool, error) {
-	return Portrait{}, false, ErrBusy
+	s, err := e.hold(ctx)
+	if err != nil {
+		return Portrait{}, false, err
+	}
+	defer func() { e.workers <- s }()
+	upright := pixelsOf(photo, portraitSide)
+	if min(upright.w, upright.h) < smallestSide {
+		return Portrait{}, false, nil
+	}
+	// A document may lie on its side. An upright face is by far the surest, so a turned one has to be asked for.
+	for _, quarters := range []int{0, 1, 3, 2} {
+		p := upright
+		if quarters > 0 {
+			p = upright.turned(quarters)
+		}
+		if found, ok := e.portrait(s, p); ok {
+			found.Quarters = quarters
+			return found, true, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return Portrait{}, false, err
+		}
+	}
+	return Portrait{}, false, nil
+}
+
+// How sure a portrait has to be: an emblem, or a face that lies on its side, is easily taken for one.
+const (
+	portraitScore    = 0.5
+	portraitPresence = 0.5
+)
+
+// portrait finds the largest upright face of which detector and mesh are sure.
+func (e *Engine) portrait(s *scratch, p *pixels) (best Portrait, ok bool) {
+	for _, size := range portraitSizes {
+		faces := e.detector.find(s, p, size)
+		slices.SortStableFunc(faces, largerFirst)
+		for _, b := range faces[:min(4, len(faces))] {
+			if b.Score < portraitScore || ok && b.area() <= best.Box.area() {
+				continue
+			}
+			points := e.landmarker.find(s, p, b)
+			_, _, presence := e.mesher.find(s, p, points)
+			if presence < portraitPresence {
+				continue
+			}
+			best, ok = Portrait{Box: b, Width: p.w, Height: p.h, Presence: presence, Embedding: e.embed(s, p, points)}, true
+			break
+		}
+		if ok {
+			return best, true
+		}
+	}
+	return best, false
 }
