@@ -31,6 +31,7 @@ var drivers = map[string][]string{
 	"github.com/redis/go-redis/":     {"sessions/sessionredis", "sessions/embeddedredis", "handoff/handoffredis", "live/liveredis"},
 	"github.com/alicebob/miniredis/": {"sessions/embeddedredis"},
 	"go.mongodb.org/":                {"cases/casemongo"},
+	"github.com/minio/minio-go/":     {"media/medias3"},
 	"modernc.org/":                   {"cases/casesqlite"},
 	"github.com/tink-crypto/":        {"seal"},
 	"github.com/smartwalle/":         {"cases/casealipay"},

@@ -32,6 +32,7 @@ var (
 	ErrTooLarge   = fault.New(fault.TooLarge, "upload_too_large", "This is more than the step takes.")
 	ErrChecksum   = fault.New(fault.ChecksumMismatch, "upload_checksum_mismatch", "The bytes received are not the ones announced.")
 	ErrNoSpace    = fault.New(fault.NoSpace, "storage_full", "There is no room left to store this. What was received is kept.")
+	ErrStorage    = fault.New(fault.Unavailable, "unavailable", "The store of evidence does not answer now. What was received is kept.").After(2 * time.Second)
 	ErrTaken      = fault.New(fault.Conflict, "upload_taken_over", "A newer request continues this upload.")
 	ErrIncomplete = fault.New(fault.Conflict, "upload_incomplete", "This upload is not complete.")
 	ErrBusy       = fault.New(fault.Unavailable, "upload_busy", "This upload is held by another request. Try again in a moment.").After(time.Second)

@@ -58,15 +58,17 @@ func (s *Service) writer(ctx context.Context, id string, u *upload, t *ticket) (
 	if errors.Is(err, ErrUnknown) {
 		return w, ErrGone
 	}
-	if err != nil {
-		return w, fmt.Errorf("open upload: %w", err)
-	}
-	w.f = f
-	if err := w.settle(); err != nil {
+	if err == nil {
+		w.f = f
+		if err = w.settle(); err == nil {
+			return w, nil
+		}
 		f.Close()
-		return w, err
+	} else {
+		err = fmt.Errorf("open upload: %w", err)
 	}
-	return w, nil
+	w.ok = false // nobody knows how far it is
+	return w, err
 }
 
 func (w *writer) close() {
@@ -89,9 +91,13 @@ func (w *writer) change(fn func() error) error {
 	return fn()
 }
 
+// settle finds the position anew. Where it cannot, that of before stays: its bytes are stored.
 func (w *writer) settle() error {
-	return w.change(func() (err error) {
-		w.pos, err = settle(w.f)
+	return w.change(func() error {
+		p, err := settle(w.f)
+		if err == nil {
+			w.pos = p
+		}
 		return err
 	})
 }

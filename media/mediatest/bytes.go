@@ -176,7 +176,7 @@ func runBytes(t *testing.T, backend Backend) {
 	})
 
 	t.Run("random senders", func(t *testing.T) {
-		for seed := range uint64(12) {
+		for seed := range uint64(8) {
 			ops := content(seed+100, 60)
 			Random(t, backend, ops)
 		}

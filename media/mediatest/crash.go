@@ -82,7 +82,7 @@ func (f loggedFile) Sync() error {
 }
 
 func runCrash(t *testing.T, backend Backend) {
-	b := content(11, limit-seg/2)
+	b := content(11, 8*seg+seg/2)
 
 	t.Run("killed at any change", func(t *testing.T) {
 		points := 0

@@ -28,13 +28,14 @@ type Backend func(t testing.TB) (open func() media.Store)
 
 // Run runs the contract.
 func Run(t *testing.T, backend Backend) {
-	t.Run("store", func(t *testing.T) { runStore(t, backend) })
-	t.Run("bytes", func(t *testing.T) { runBytes(t, backend) })
-	t.Run("crash", func(t *testing.T) { runCrash(t, backend) })
-	t.Run("turns", func(t *testing.T) { runTurns(t, backend) })
-	t.Run("nodes", func(t *testing.T) { runNodes(t, backend) })
-	t.Run("tamper", func(t *testing.T) { runTamper(t, backend) })
-	t.Run("life", func(t *testing.T) { runLife(t, backend) })
+	for name, part := range map[string]func(*testing.T, Backend){
+		"store": runStore, "bytes": runBytes, "crash": runCrash, "turns": runTurns, "nodes": runNodes, "tamper": runTamper, "life": runLife,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			part(t, backend)
+		})
+	}
 }
 
 // limit is the size that test uploads may have.

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -181,6 +180,7 @@ func runNodes(t *testing.T, backend Backend) {
 		for i := range 6 {
 			r := n.rigs[i%len(n.rigs)]
 			wg.Go(func() {
+				taken := 0
 				for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); {
 					st, err := r.Status(t.Context(), id)
 					if err == nil && st.Complete {
@@ -192,8 +192,10 @@ func runNodes(t *testing.T, backend Backend) {
 					}
 					switch {
 					case err == nil, errors.Is(err, media.ErrOffset):
+						taken = 0
 					case errors.Is(err, media.ErrTaken), errors.Is(err, media.ErrBusy): // as clients do
-						<-time.After(time.Duration(rand.IntN(4000)) * time.Microsecond)
+						taken++
+						<-time.After(backOff(taken))
 					default:
 						errs <- err
 						return

@@ -212,6 +212,7 @@ func runTurns(t *testing.T, backend Backend) {
 		errs := make(chan error, 8)
 		for i := range 8 {
 			wg.Go(func() {
+				taken := 0
 				for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); {
 					st, err := r.Status(t.Context(), id)
 					if err == nil && st.Complete {
@@ -225,8 +226,10 @@ func runTurns(t *testing.T, backend Backend) {
 						errs <- err
 						return
 					}
-					if errors.Is(err, media.ErrTaken) { // as clients do; else the newest would always be too new
-						<-time.After(time.Duration(rand.IntN(4000)) * time.Microsecond)
+					if taken++; errors.Is(err, media.ErrTaken) { // as clients do; else the newest would always be too new
+						<-time.After(backOff(taken))
+					} else {
+						taken = 0
 					}
 				}
 				errs <- fmt.Errorf("sender %d never finished", i)
@@ -239,6 +242,11 @@ func runTurns(t *testing.T, backend Backend) {
 		}
 		r.holds(id, b)
 	})
+}
+
+// backOff is a time that grows with every failure in a row, so that a slow store gets its turn, too.
+func backOff(failures int) time.Duration {
+	return time.Duration(rand.Int64N(int64(4*time.Millisecond) << min(failures, 7)))
 }
 
 // readerOnly hides that a body can be interrupted.
