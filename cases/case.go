@@ -150,8 +150,12 @@ type Take struct {
 	ExpiresAt  time.Time `json:"expires_at,omitzero" bson:"expires_at,omitempty"`
 	AcceptedAt time.Time `json:"accepted_at,omitzero" bson:"accepted_at,omitempty"`
 	Parts      []Part    `json:"parts,omitempty" bson:"parts,omitempty"`
+	Role       string    `json:"role,omitempty" bson:"role,omitempty"`         // of a clip's step: RoleStill, RoleWritten; "" for the clip
+	Timeline   []Shown   `json:"timeline,omitempty" bson:"timeline,omitempty"` // of a clip that is kept
 	// Face is what came of a take of the face step, whose own bytes are what the phone said of its frames.
 	Face *FaceResult `json:"face,omitempty" bson:"face,omitempty"`
+	// Alipay is set on a take of the face step that Alipay made, whose own bytes are Alipay's answer.
+	Alipay *AlipayTake `json:"alipay,omitempty" bson:"alipay,omitempty"`
 }
 
 // Part is stored bytes that belong to a take beside its own: what was taken with it, or was made from it for

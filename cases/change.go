@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,8 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 			return Case{}, ErrStaleEpoch
 		case version != anyVersion && d.Version != version:
 			return Case{}, ErrStaleVersion
+		case !d.RestrictedAt.IsZero() && (by.Kind == ByApplicant || by.Kind == ByPhone) && !d.Erased():
+			return Case{}, ErrRestricted
 		}
 		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version, asks: s.cfg.Policy.Consents}
 		switch {
@@ -68,11 +71,17 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 		if bytes.Equal(before, mustJSON(c.Document)) {
 			return s.open(d)
 		}
+		if err := s.planLapse(&c); err != nil {
+			return Case{}, err
+		}
 		s.save(ctx, d, &c)
 		err = s.cfg.Store.ReplaceCase(ctx, c.Document, epoch)
 		switch {
 		case err == nil:
 			s.cfg.Changed(context.WithoutCancel(ctx), id)
+			if !reflect.DeepEqual(d.Waiting, c.Waiting) {
+				s.cfg.Queued(context.WithoutCancel(ctx))
+			}
 			s.wakeUp()
 			return s.open(c.Document)
 		case !errors.Is(err, ErrStaleVersion) || version != anyVersion || try >= maxReplaceTries:
@@ -101,6 +110,9 @@ func (s *Service) save(ctx context.Context, old Document, c *change) {
 		c.ActedAt = c.at
 	}
 	c.Waiting, c.AtStep = c.waiting(), c.atStep()
+	if c.Level >= s.cfg.Policy.Retention.CustomerLevel && c.CustomerSince.IsZero() && !c.Erased() {
+		c.CustomerSince = c.at
+	}
 	c.planErasure(s.cfg.Policy.Retention)
 	if len(old.Pending) > 0 && s.copied(ctx, old) {
 		c.Pending = slices.Clone(c.Pending[len(old.Pending):])
@@ -253,8 +265,14 @@ func stepState(st Step) StepState {
 	}
 	s := Todo
 	for _, t := range st.Takes {
+		if t.Role == RoleStill {
+			continue // it is nothing without its clip
+		}
 		switch t.State {
 		case TakeAccepted:
+			if t.Alipay != nil {
+				return Checked // who checked it has said so already
+			}
 			return Accepted
 		case TakeStored:
 			s = Stored

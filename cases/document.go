@@ -41,6 +41,9 @@ type Document struct {
 	// FaceSeen is the sealed JSON of what is remembered of the frames of failed tries, until one is kept.
 	FaceSeen []byte `json:"face_seen,omitempty" bson:"face_seen,omitempty"`
 
+	// Alipay is the newest try to be recognised by Alipay.
+	Alipay *AlipayTry `json:"alipay,omitempty" bson:"alipay,omitempty"`
+
 	// Readings are what was read on the photos that the case keeps.
 	Readings []SealedReading `json:"readings,omitempty" bson:"readings,omitempty"`
 
@@ -63,6 +66,17 @@ type Document struct {
 	HeldAt time.Time `json:"held_at,omitzero" bson:"held_at,omitempty"`
 	// RelationEndedAt is when the relationship with a customer ended, which retention counts from.
 	RelationEndedAt time.Time `json:"relation_ended_at,omitzero" bson:"relation_ended_at,omitempty"`
+
+	// CustomerSince is when the applicant became a customer; they stay one when a level drops.
+	CustomerSince time.Time `json:"customer_since,omitzero" bson:"customer_since,omitempty"`
+	// Superseded is what lapsed approvals rested on.
+	Superseded []Superseded `json:"superseded,omitempty" bson:"superseded,omitempty"`
+
+	// RestrictedAt is when the applicant asked for an erasure that the law forbids for now: nothing is taken any more.
+	RestrictedAt time.Time `json:"restricted_at,omitzero" bson:"restricted_at,omitempty"`
+
+	// Objections are what the applicant said against refusals, each sealed and bound to the case and its level.
+	Objections []SealedObjection `json:"objections,omitempty" bson:"objections,omitempty"`
 
 	// ErasedAt is when the case's key was destroyed. Such a case stands under its own id as its account,
 	// so that the account may begin anew.
@@ -115,8 +129,8 @@ type Look struct {
 	N       int64     `json:"n" bson:"n"`
 	At      time.Time `json:"at" bson:"at"`
 	Actor   Actor     `json:"actor" bson:"actor"`
-	What    string    `json:"what" bson:"what"`       // e.g. "media"
-	Subject string    `json:"subject" bson:"subject"` // e.g. "med_…"
+	What    string    `json:"what" bson:"what"`                         // e.g. "media"
+	Subject string    `json:"subject" bson:"subject"`                   // e.g. "med_…"
 	Sealed  []byte    `json:"sealed,omitempty" bson:"sealed,omitempty"` // why, sealed with the case's key
 	Prev    []byte    `json:"prev,omitempty" bson:"prev,omitempty"`
 	Hash    []byte    `json:"hash" bson:"hash"`
@@ -142,6 +156,8 @@ const (
 	JobDestroy = "destroy_uploads" // destroy the bytes of takes that left the case
 	JobExpire  = "expire_takes"    // drop the takes that nobody kept in time
 	JobRetain  = "erase_case"      // erase a case whose time is over
+	JobAlipay  = "query_alipay"    // ask Alipay what became of a try
+	JobLapse   = "lapse_levels"    // end approvals whose time is over
 )
 
 // JobState is the state of a job. A finished job is dropped from the document.

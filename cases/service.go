@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/symbolon/symbolon/seal"
@@ -29,12 +31,22 @@ type Config struct {
 	Now      func() time.Time // time.Now where nil
 	Log      *slog.Logger     // discards where nil
 	Policy   Policy           // DefaultPolicy where it has no Version
+	Script   ScriptFile       // of recordings; DefaultScript where it has no Version
+	Operator string           // as it is named in recordings; "Symbolon" where empty
 	// Changed is called after every stored change of a case.
 	Changed func(ctx context.Context, caseID string)
+	// Queued is called when what waits for people, or who has taken what, may have changed.
+	Queued func(ctx context.Context)
+	// Decided is called after a person's decision about a level was stored; second says that another person has to agree.
+	Decided func(level int, v Verdict, second bool)
 	// Evidence opens the stored bytes of a take for the checks.
 	Evidence func(ctx context.Context, uploadID string) (Evidence, error)
 	// Keep stores bytes that were made here or came in one piece, sealed like an upload; the upload's id is new.
 	Keep func(ctx context.Context, r KeepRequest) (Part, error)
+	// Faces recognises faces; where nil, a person compares them.
+	Faces Faces
+	// Alipay recognises faces in Alipay's app; where nil, that way is not offered.
+	Alipay Alipay
 	// Reader reads documents; where nil, what stands on photos is left to a person.
 	Reader Reader
 	// Destroy destroys the bytes of a take that left its case; unknown is no error.
@@ -68,6 +80,8 @@ type Service struct {
 	wake      chan struct{}
 	passwords passwords
 	photos    chan struct{} // bounds photos decoded at once
+	// alipayRest is until when Alipay is not asked, because nothing was heard: milliseconds since 1970.
+	alipayRest atomic.Int64
 
 	mu      sync.Mutex
 	relayed map[string]int64 // guarded by mu: case → newest history entry known to be copied
@@ -88,11 +102,28 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Policy.Version == "" {
 		cfg.Policy = DefaultPolicy()
 	}
+	if cfg.Script.Version == "" {
+		cfg.Script = DefaultScript()
+	}
+	if cfg.Operator == "" {
+		cfg.Operator = "Symbolon"
+	}
+	if len(cfg.Policy.Requires.Level3) > 0 {
+		if bad := cfg.Script.Check(cfg.Operator, cfg.Now()); bad != nil {
+			return nil, fmt.Errorf("the script of recordings cannot be used:\n%s", strings.Join(bad, "\n"))
+		}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(context.Context, string) {}
+	}
+	if cfg.Queued == nil {
+		cfg.Queued = func(context.Context) {}
+	}
+	if cfg.Decided == nil {
+		cfg.Decided = func(int, Verdict, bool) {}
 	}
 	if cfg.Destroy == nil {
 		cfg.Destroy = func(context.Context, string) error { return nil }

@@ -26,6 +26,9 @@ type TakeRequest struct {
 	Owner    string // session or handoff id
 	Length   int64  // bytes, -1: deferred
 	Filetype string // declared
+
+	Challenge string // "chl_…" that a clip answers
+	Role      string // "", or RoleStill
 }
 
 // Limits bound a take of a step.
@@ -50,19 +53,27 @@ func (s *Service) BeginTake(ctx context.Context, by Actor, id string, r TakeRequ
 		if err != nil {
 			return err
 		}
-		limits = limitsOf(*st)
 		if !slices.Contains(st.Channels, r.Channel) {
 			return ErrChannel
 		}
 		if st.Kind == KindFace {
 			return ErrNotForStep // its evidence answers a challenge
 		}
+		c.expireTakes(st)
+		role, ch, err := c.roleOf(*st, r)
+		if err != nil {
+			return err
+		}
+		limits = limitsOfRole(*st, role)
 		if r.Filetype != "" && !slices.Contains(limits.Filetypes, r.Filetype) {
 			return ErrFiletype
 		}
-		c.expireTakes(st)
-		open, all := 0, len(st.Takes)
+		open, all := 0, 0
 		for _, t := range st.Takes {
+			if (t.Role == RoleStill) != (role == RoleStill) {
+				continue // photos in clips are counted apart: there is one for each clip
+			}
+			all++
 			if t.State == TakeOpen {
 				open++
 			}
@@ -86,7 +97,13 @@ func (s *Service) BeginTake(ctx context.Context, by Actor, id string, r TakeRequ
 		c.ReceivedBytes += reserve
 		take = Take{
 			UploadID: r.UploadID, Epoch: c.HandoffEpoch, Owner: r.Owner, State: TakeOpen, Reserved: reserve,
-			CreatedAt: c.at, ExpiresAt: c.at.Add(UnfinishedFor),
+			CreatedAt: c.at, ExpiresAt: c.at.Add(UnfinishedFor), Role: role,
+		}
+		if ch != nil {
+			take.Challenge = ch.ID
+			if role != RoleStill {
+				ch.UploadID = r.UploadID
+			}
 		}
 		st.Takes = append(st.Takes, take)
 		st.State = stepState(*st)
@@ -169,7 +186,7 @@ func (s *Service) TakeStored(ctx context.Context, id, uploadID string, size int6
 			return nil
 		}
 		filetype := checks.Sniff(head)
-		if !slices.Contains(limitsOf(*st).Filetypes, filetype) {
+		if !slices.Contains(limitsOfRole(*st, t.Role).Filetypes, filetype) {
 			refused = ErrFiletype
 			c.dropTakes(st, func(t Take) bool { return t.UploadID == uploadID })
 			return nil
@@ -177,6 +194,9 @@ func (s *Service) TakeStored(ctx context.Context, id, uploadID string, size int6
 		c.ReceivedBytes += size - t.Reserved
 		t.State, t.MediaID, t.Filetype, t.Size, t.SHA256, t.Reserved = TakeStored, MediaID(uploadID), filetype, size, sha256, size
 		take = *t
+		if ch := c.challenge(t.Challenge); ch != nil && ch.UploadID == uploadID {
+			ch.UsedAt = c.at
+		}
 		st.State = stepState(*st)
 		c.note(Entry{Event: "take_stored", Level: st.Level, Step: st.ID, Epoch: t.Epoch, Data: map[string]string{
 			"media_id": t.MediaID, "sha256": hex.EncodeToString(sha256), "size": strconv.FormatInt(size, 10),
@@ -220,17 +240,28 @@ func (s *Service) DropTake(ctx context.Context, by Actor, id, uploadID string) e
 		if t.State == TakeAccepted {
 			return ErrLevelNotOpen
 		}
-		c.dropTakes(st, func(t Take) bool { return t.UploadID == uploadID })
+		of := ""
+		if t.Role != RoleStill {
+			of = t.Challenge
+		}
+		c.dropTakes(st, func(t Take) bool { return t.UploadID == uploadID || of != "" && t.Challenge == of }) // with its photo
 		return nil
 	})
 	return err
 }
 
-// Accept keeps a stored take for its step, after decoding it: ErrNotForStep unless case, step, owner's
-// epoch and state agree, ErrPhotoUnreadable. It replaces an earlier one; the step's other takes
-// of the same owner are dropped. Accepting the accepted one again changes nothing.
+// Accept keeps a stored photo for its step; see Keep.
 func (s *Service) Accept(ctx context.Context, by Actor, id, step, uploadID string) (Case, error) {
-	if err := s.decodes(ctx, by, id, step, uploadID); err != nil {
+	return s.Keep(ctx, by, id, step, AcceptRequest{UploadID: uploadID})
+}
+
+// Keep keeps a stored take for its step, after decoding what of it is a photo: ErrNotForStep unless case, step, owner's
+// epoch, challenge and state agree, ErrPhotoUnreadable, ErrStillMissing, and one Invalid error for a timeline that does
+// not follow the script. It replaces an earlier one; the step's other takes of the same owner are dropped. Accepting
+// the accepted one again changes nothing.
+func (s *Service) Keep(ctx context.Context, by Actor, id, step string, r AcceptRequest) (Case, error) {
+	uploadID := r.UploadID
+	if err := s.decodes(ctx, by, id, step, r); err != nil {
 		return Case{}, err
 	}
 	return s.change(ctx, by, id, anyVersion, func(c *change) error {
@@ -245,23 +276,30 @@ func (s *Service) Accept(ctx context.Context, by Actor, id, step, uploadID strin
 		case t.State == TakeAccepted:
 			return nil
 		}
+		still, err := c.keepClip(st, t, r)
+		if err != nil {
+			return err
+		}
 		t.State, t.AcceptedAt, t.ExpiresAt = TakeAccepted, c.at, time.Time{}
-		media, digest, epoch := t.MediaID, hex.EncodeToString(t.SHA256), t.Epoch
-		owner := t.Owner
+		data := map[string]string{"media_id": t.MediaID, "sha256": hex.EncodeToString(t.SHA256)}
+		owner, epoch := t.Owner, t.Epoch
+		if still != "" { // from here on it is a part of the take
+			data["still_sha256"] = still
+			st.Takes = slices.DeleteFunc(st.Takes, func(t Take) bool { return t.UploadID == r.StillUploadID })
+		}
 		c.dropTakes(st, func(t Take) bool {
 			return t.UploadID != uploadID && (t.State == TakeAccepted || t.Owner == owner)
 		})
 		st.Reasons = nil
 		st.State = stepState(*st)
-		c.note(Entry{Event: "take_accepted", Level: st.Level, Step: st.ID, Epoch: epoch, Data: map[string]string{
-			"media_id": media, "sha256": digest,
-		}})
+		c.note(Entry{Event: "take_accepted", Level: st.Level, Step: st.ID, Epoch: epoch, Data: data})
 		return nil
 	})
 }
 
-// decodes decodes a stored photo take before it may be kept.
-func (s *Service) decodes(ctx context.Context, by Actor, id, step, uploadID string) error {
+// decodes decodes what of a stored take is a photo before it may be kept.
+func (s *Service) decodes(ctx context.Context, by Actor, id, step string, r AcceptRequest) error {
+	uploadID := r.UploadID
 	d, err := s.cfg.Store.Case(ctx, id)
 	if err != nil {
 		return err
@@ -275,6 +313,14 @@ func (s *Service) decodes(ctx context.Context, by Actor, id, step, uploadID stri
 	}
 	if t.State == TakeAccepted {
 		return nil
+	}
+	if st.Kind == KindClip && t.Role == "" {
+		if uploadID = r.StillUploadID; uploadID == "" {
+			return nil // whether it needs one is the script's
+		}
+		if of, still := d.take(uploadID); still == nil || of != st || still.State != TakeStored {
+			return ErrNotForStep
+		}
 	}
 	err = s.decodePhoto(ctx, uploadID, func(checks.Photo) {})
 	switch {
@@ -350,5 +396,8 @@ func (c *change) dropUnfinished(epoch int64) {
 		c.dropTakes(&c.Steps[i], func(t Take) bool {
 			return t.State != TakeAccepted && t.Epoch <= epoch && strings.HasPrefix(t.Owner, "hnd_")
 		})
+	}
+	if c.Alipay.open() && c.Alipay.Epoch <= epoch {
+		c.endAlipay("void", nil)
 	}
 }

@@ -150,6 +150,10 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 			c.queueExpiry()
 			return nil
 		}, nil
+	case JobLapse:
+		return s.lapse, nil
+	case JobAlipay:
+		return s.askAlipay(ctx, id, j)
 	case JobRetain:
 		return func(c *change) error {
 			// What was due may have been held, or taken up again, meanwhile.
@@ -251,6 +255,16 @@ func (s *Service) decide(c *change, level int, a action, reasons ...Reason) erro
 	if err := c.move(level, a, reasons...); err != nil {
 		return err
 	}
+	c.settle(level, a, reasons)
+	if err := c.checkAgainAbove(level); err != nil {
+		return err
+	}
+	return c.unlockAbove(level)
+}
+
+// settle gives the steps of a level that was decided their states: what is done again has failed and loses its
+// takes, the rest was checked.
+func (c *change) settle(level int, a action, reasons []Reason) {
 	for i := range c.Steps {
 		st := &c.Steps[i]
 		if st.Level != level {
@@ -269,7 +283,6 @@ func (s *Service) decide(c *change, level int, a action, reasons ...Reason) erro
 			st.State = Checked
 		}
 	}
-	return c.unlockAbove(level)
 }
 
 func (d *Document) job(id string) *Job {

@@ -2,15 +2,18 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/fault"
+	"github.com/symbolon/symbolon/sessions"
 )
 
 // empty is the body of calls that need none.
@@ -66,6 +69,9 @@ func (s *Server) createCase(c *fiber.Ctx) error {
 			return result{}, err
 		}
 		a, err := s.cfg.Cases.Account(ctx, p.session.AccountID)
+		if errors.Is(err, cases.ErrAccountUnknown) { // erased, from another session
+			err = sessions.ErrUnknown
+		}
 		if err != nil {
 			return result{}, err
 		}
@@ -102,6 +108,7 @@ type eventView struct {
 	Actor   cases.ActorKind `json:"actor"`
 	Level   int             `json:"level,omitempty"`
 	Step    string          `json:"step,omitempty"`
+	Consent string          `json:"consent,omitempty"`
 	Reasons []string        `json:"reasons,omitempty"`
 }
 
@@ -111,6 +118,26 @@ var toldEvents = []string{
 	"case_created", "identity_stored", "take_stored", "take_accepted",
 	"level_open", "level_locked", "level_submitted", "level_checking", "level_in_review", "level_approved", "level_resubmit", "level_rejected",
 	"handoff_offer", "handoff_cancel", "handoff_takeback", "handoff_supersede", "handoff_lock", "handoff_report", "handoff_expire", "handoff_ended",
+	"consent_given", "consent_declined", "consent_withdrawn", "objection", "erasure_requested",
+}
+
+// told is an entry of the history as its applicant may read it; ok is false where it is not theirs to read.
+func told(e cases.Entry) (v eventView, ok bool) {
+	if !slices.Contains(toldEvents, e.Event) {
+		return v, false
+	}
+	v = eventView{N: e.N, At: e.At.UTC(), Version: e.Version, Event: e.Event, Actor: e.Actor.Kind, Level: e.Level, Step: e.Step}
+	if strings.HasPrefix(e.Event, "consent_") {
+		v.Consent = e.Data["consent"]
+	}
+	if e.Event == "level_resubmit" || e.Event == "level_rejected" {
+		for _, code := range e.Reasons {
+			if r, ok := cases.ReasonByCode(code); ok && !r.Hidden {
+				v.Reasons = append(v.Reasons, code)
+			}
+		}
+	}
+	return v, true
 }
 
 func (s *Server) events(c *fiber.Ctx) error {
@@ -139,14 +166,9 @@ func (s *Server) events(c *fiber.Ctx) error {
 		Next   *int64      `json:"next"`
 	}{Events: []eventView{}}
 	for _, e := range entries {
-		if !slices.Contains(toldEvents, e.Event) {
-			continue
+		if v, ok := told(e); ok {
+			out.Events = append(out.Events, v)
 		}
-		v := eventView{N: e.N, At: e.At.UTC(), Version: e.Version, Event: e.Event, Actor: e.Actor.Kind, Level: e.Level, Step: e.Step}
-		if e.Event == "level_resubmit" || e.Event == "level_rejected" {
-			v.Reasons = e.Reasons
-		}
-		out.Events = append(out.Events, v)
 	}
 	if len(entries) == int(limit) {
 		out.Next = &entries[len(entries)-1].N
@@ -335,7 +357,9 @@ func (s *Server) acceptTake(c *fiber.Ctx) error {
 		return err
 	}
 	var in struct {
-		UploadID string `json:"upload_id"`
+		UploadID      string        `json:"upload_id"`
+		StillUploadID string        `json:"still_upload_id"`
+		Timeline      []cases.Shown `json:"timeline"`
 	}
 	body, err := decode(c, &in)
 	if err != nil {
@@ -350,15 +374,16 @@ func (s *Server) acceptTake(c *fiber.Ctx) error {
 		if _, t, err := own.FindTake(in.UploadID); err != nil || t.Owner != p.owner() {
 			return result{}, cases.ErrNotForStep
 		}
-		own, err = s.cfg.Cases.Accept(c.UserContext(), p.actor(), id, step, in.UploadID)
+		own, err = s.cfg.Cases.Keep(c.UserContext(), p.actor(), id, step, cases.AcceptRequest{
+			UploadID: in.UploadID, StillUploadID: in.StillUploadID, Timeline: in.Timeline,
+		})
 		if err != nil {
 			return result{}, err
 		}
-		for _, st := range own.Steps {
-			if st.ID == step {
-				return result{status: http.StatusOK, body: stepOf(p, own, st)}, nil
-			}
+		st, t, err := own.FindTake(in.UploadID)
+		if err != nil {
+			return result{}, err
 		}
-		return result{}, cases.ErrStepUnknown
+		return result{status: http.StatusOK, body: keptView{s.stepOf(p, own, st), receiptOf(t)}}, nil
 	})
 }

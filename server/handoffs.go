@@ -35,8 +35,8 @@ func (in offerInput) check() error {
 	if len(in.Steps) == 0 || len(in.Steps) > handoff.MaxSteps {
 		bad = append(bad, fault.Field{Field: "steps", Code: "out_of_range", Detail: "One to sixteen steps."})
 	}
-	if in.Provider != "" {
-		bad = append(bad, fault.Field{Field: "provider", Code: "not_set_up", Detail: "This way is not set up here."})
+	if in.Provider != "" && in.Provider != alipayProvider {
+		bad = append(bad, fault.Field{Field: "provider", Code: "unknown", Detail: "This provider is not known."})
 	}
 	if len(bad) > 0 {
 		return fault.Fields(bad...)
@@ -85,6 +85,9 @@ func (s *Server) offer(c *fiber.Ctx) error {
 	}
 	desk, address := device(c), s.client(c).String()
 	return s.once(c, p.owner(), body, func() (result, error) {
+		if err := s.mayProvide(own, in.Provider, in.Steps); err != nil {
+			return result{}, err
+		}
 		if err := mayHandOver(own, in.Steps); err != nil {
 			return result{}, err
 		}
@@ -92,7 +95,7 @@ func (s *Server) offer(c *fiber.Ctx) error {
 			return result{}, err
 		}
 		h, err := s.cfg.Handoffs.Offer(ctx, handoff.OfferRequest{
-			CaseID: own.ID, AccountID: own.AccountID, SessionID: p.session.ID, Steps: in.Steps,
+			CaseID: own.ID, AccountID: own.AccountID, SessionID: p.session.ID, Steps: in.Steps, Provider: in.Provider,
 			Desk: desk, Network: address, Replace: in.Replace, Confirmed: s.cfg.Sessions.Confirmed(p.session),
 		})
 		if err != nil {

@@ -49,6 +49,10 @@ func (s *Server) operator(c *fiber.Ctx) error {
 	for i, r := range policy.Documents {
 		documents[i] = documentRuleView{r.Nationalities, r.Types}
 	}
+	ways := []string{"qr", "text_code", "link"}
+	if s.cfg.Cases.HasAlipay() {
+		ways = append(ways, alipayProvider)
+	}
 	return c.JSON(operatorView{
 		Name: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Support: s.cfg.Operator.Support,
 		Retention: []retentionView{
@@ -57,7 +61,7 @@ func (s *Server) operator(c *fiber.Ctx) error {
 			{"sessions", minutes(sessions.BearerAbsolute)},
 			{"handoffs", minutes(handoff.AbsoluteFor + handoff.KeepEndedFor)},
 		},
-		Ways:      []string{"qr", "text_code", "link"},
+		Ways:      ways,
 		Documents: documents, MinimumAge: policy.MinimumAge,
 		BeneficialOwners: ownersView{policy.BeneficialOwners.Threshold, policy.BeneficialOwners.AtLeast},
 	})

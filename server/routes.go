@@ -42,6 +42,12 @@ func (s *Server) routes() {
 	v1.Get("/cases/:id/consents", s.consents)
 	v1.Put("/cases/:id/consents/:consent", s.answerConsent)
 
+	// mydata.go
+	v1.Get("/cases/:id/data", s.myData)
+	v1.Get("/cases/:id/data.zip", s.downloadData)
+	v1.Post("/cases/:id/erasure", s.requestErasure)
+	v1.Post("/cases/:id/objection", s.object)
+
 	// handoffs.go, at the desk and on the phone
 	v1.Post("/cases/:id/handoffs", s.offer)
 	v1.Post("/handoffs/open", s.openCode)
@@ -57,6 +63,10 @@ func (s *Server) routes() {
 	v1.Post("/capture/match", s.match)
 	v1.Post("/capture/deny", s.denyAtPhone)
 	v1.Post("/capture/submit", s.submitCapture)
+
+	// alipay.go
+	v1.Post("/capture/alipay", s.captureAlipay)
+	s.app.Get(alipayReturn, s.alipayReturned)
 
 	// uploads.go (tus 1.0.0), playback.go
 	v1.Options("/uploads", tusOptions)

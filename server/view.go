@@ -14,18 +14,21 @@ import (
 // that nothing that is stored gets out by being there.
 
 type caseView struct {
-	ID       string             `json:"id"`
-	Version  int64              `json:"version"`
-	Seq      int64              `json:"seq"`
-	Kind     cases.Kind         `json:"kind"`
-	Level    int                `json:"level"`
-	State    cases.LevelState   `json:"state"`
-	Levels   []levelView        `json:"levels"`
-	Steps    []stepView         `json:"steps"`
-	Identity *maskedIdentity    `json:"identity"`
-	Draft    bool               `json:"draft"` // something was typed of Level 1 and not stored yet
-	Consents []consentStateView `json:"consents"`
-	Handoff  *handoffView       `json:"handoff"`
+	ID      string           `json:"id"`
+	Version int64            `json:"version"`
+	Seq     int64            `json:"seq"`
+	Kind    cases.Kind       `json:"kind"`
+	Level   int              `json:"level"`
+	State   cases.LevelState `json:"state"`
+	// AccountHint is how recordings name the account: "48 21".
+	AccountHint string             `json:"account_hint"`
+	Levels      []levelView        `json:"levels"`
+	Steps       []stepView         `json:"steps"`
+	Identity    *maskedIdentity    `json:"identity"`
+	Draft       bool               `json:"draft"` // something was typed of Level 1 and not stored yet
+	Consents    []consentStateView `json:"consents"`
+	Restricted  bool               `json:"restricted"` // an erasure was asked for that the law forbids for now
+	Handoff     *handoffView       `json:"handoff"`
 }
 
 type levelView struct {
@@ -34,6 +37,8 @@ type levelView struct {
 	Reasons     []cases.Reason   `json:"reasons"`
 	SubmittedAt *time.Time       `json:"submitted_at,omitempty"`
 	DecidedAt   *time.Time       `json:"decided_at,omitempty"`
+	// MayObject says that another look at its refusal can be asked for.
+	MayObject bool `json:"may_object,omitempty"`
 }
 
 type stepView struct {
@@ -47,12 +52,16 @@ type stepView struct {
 	MediaID      *string        `json:"media_id"`
 	Takes        []takeView     `json:"takes"`
 	Reasons      []cases.Reason `json:"reasons"`
+	// Providers could verify the step in our place; Provider does it now.
+	Providers []string      `json:"providers"`
+	Provider  *providerView `json:"provider"`
 }
 
 type takeView struct {
 	UploadID   string          `json:"upload_id"`
 	MediaID    *string         `json:"media_id"`
 	State      cases.TakeState `json:"state"`
+	Role       string          `json:"role,omitempty"`
 	Filetype   string          `json:"filetype,omitempty"`
 	Size       int64           `json:"size,omitempty"`
 	CreatedAt  time.Time       `json:"created_at"`
@@ -81,6 +90,7 @@ type handoffView struct {
 	Epoch         int64         `json:"epoch"`
 	State         handoff.State `json:"state"`
 	Steps         []string      `json:"steps"`
+	Provider      *string       `json:"provider"` // who else than this server verifies the face: "alipay"
 	URL           *string       `json:"url"`
 	TextCode      *string       `json:"text_code"`
 	QR            *qrView       `json:"qr"`
@@ -122,13 +132,15 @@ type deskView struct {
 }
 
 type captureView struct {
-	Handoff  handoffView        `json:"handoff"`
-	Operator string             `json:"operator"`
-	Account  string             `json:"account"`
-	Desk     deskView           `json:"desk"`
-	Steps    []captureStepView  `json:"steps"`
-	Consents []consentStateView `json:"consents"` // of its steps
-	Budget   budgetView         `json:"budget"`
+	Handoff  handoffView `json:"handoff"`
+	Operator string      `json:"operator"`
+	Account  string      `json:"account"`
+	// AccountHint is how recordings name the account: "48 21".
+	AccountHint string             `json:"account_hint"`
+	Desk        deskView           `json:"desk"`
+	Steps       []captureStepView  `json:"steps"`
+	Consents    []consentStateView `json:"consents"` // of its steps
+	Budget      budgetView         `json:"budget"`
 }
 
 type captureStepView struct {
@@ -138,6 +150,7 @@ type captureStepView struct {
 	Instructions string          `json:"instructions"`
 	Limits       cases.Limits    `json:"limits"`
 	Takes        []takeView      `json:"takes"`
+	Provider     *providerView   `json:"provider"`
 }
 
 type budgetView struct {
@@ -169,18 +182,18 @@ func (s *Server) seq(ctx context.Context, caseID string, seq int64) (int64, erro
 // viewOf is a case as its applicant sees it. p may be of any of the account's sessions.
 func (s *Server) viewOf(ctx context.Context, p principal, c cases.Case, seq int64) (caseView, error) {
 	v := caseView{
-		ID: c.ID, Version: c.Version, Seq: seq, Draft: c.Draft != nil, Kind: c.Kind, Level: c.Level, State: outerState(c.State),
-		Consents: s.consentStates(p, c),
-		Levels:   make([]levelView, len(c.Levels)), Steps: make([]stepView, len(c.Steps)),
+		ID: c.ID, Version: c.Version, Seq: seq, Draft: c.Draft != nil, Kind: c.Kind, AccountHint: cases.AccountHint(c.AccountID), Level: c.Level, State: outerState(c.State),
+		Consents: s.consentStates(p, c), Restricted: !c.RestrictedAt.IsZero(),
+		Levels: make([]levelView, len(c.Levels)), Steps: make([]stepView, len(c.Steps)),
 	}
 	for i, l := range c.Levels {
 		v.Levels[i] = levelView{
 			Level: l.Level, State: l.State, Reasons: list(l.Told()),
-			SubmittedAt: when(l.SubmittedAt), DecidedAt: when(l.DecidedAt),
+			SubmittedAt: when(l.SubmittedAt), DecidedAt: when(l.DecidedAt), MayObject: c.MayObject(l.Level),
 		}
 	}
 	for i, st := range c.Steps {
-		v.Steps[i] = stepOf(p, c, st)
+		v.Steps[i] = s.stepOf(p, c, st)
 	}
 	if c.Facts != nil {
 		v.Identity = &maskedIdentity{
@@ -214,10 +227,10 @@ func outerState(state cases.LevelState) cases.LevelState {
 }
 
 // stepOf is a step as the principal sees it: with the takes it may look at.
-func stepOf(p principal, c cases.Case, st cases.Step) stepView {
+func (s *Server) stepOf(p principal, c cases.Case, st cases.Step) stepView {
 	v := stepView{
 		ID: st.ID, Level: st.Level, Kind: st.Kind, State: st.State, Instructions: instructions(c, st), Channels: list(st.Channels),
-		Takes: ownTakes(p, c, st), Reasons: list(st.Reasons),
+		Takes: ownTakes(p, c, st), Reasons: list(st.Reasons), Providers: s.providersOf(c, st), Provider: providerOf(c, st),
 	}
 	for _, t := range v.Takes {
 		if t.State == cases.TakeAccepted {
@@ -270,7 +283,7 @@ func mayLook(p principal, c cases.Case, st cases.Step, t cases.Take) bool {
 
 func takeOf(t cases.Take) takeView {
 	v := takeView{
-		UploadID: t.UploadID, State: t.State, Filetype: t.Filetype, Size: t.Size,
+		UploadID: t.UploadID, State: t.State, Role: t.Role, Filetype: t.Filetype, Size: t.Size,
 		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: when(t.ExpiresAt), AcceptedAt: when(t.AcceptedAt),
 	}
 	if t.MediaID != "" {
@@ -307,6 +320,9 @@ func (s *Server) handoffOf(h handoff.Handoff) handoffView {
 	v := handoffView{
 		ID: h.ID, CaseID: h.CaseID, Epoch: h.Epoch, State: h.State, Steps: list(h.Steps), ExpiresAt: h.ExpiresAt.UTC(),
 		Opened: h.Opened && h.State == handoff.Offered, Alerts: []alertView{},
+	}
+	if h.Provider != "" {
+		v.Provider = &h.Provider
 	}
 	if h.Device != nil {
 		d := deviceOf(*h.Device)
@@ -353,7 +369,7 @@ func (s *Server) captureSnapshot(ctx context.Context, p principal, seq int64) (c
 		return captureView{}, 0, err
 	}
 	v := captureView{
-		Handoff: s.phoneHandoff(h), Operator: s.cfg.Operator.Name, Account: maskEmail(account.Email),
+		Handoff: s.phoneHandoff(h), Operator: s.cfg.Operator.Name, Account: maskEmail(account.Email), AccountHint: cases.AccountHint(account.ID),
 		Desk: deskOf(h.Desk), Steps: []captureStepView{}, Consents: []consentStateView{},
 	}
 	if h.State != handoff.Active {
@@ -366,7 +382,7 @@ func (s *Server) captureSnapshot(ctx context.Context, p principal, seq int64) (c
 			if st.ID == id {
 				v.Steps = append(v.Steps, captureStepView{
 					ID: st.ID, Kind: st.Kind, State: st.State, Instructions: instructions(c, st),
-					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st),
+					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st), Provider: providerOf(c, st),
 				})
 			}
 		}

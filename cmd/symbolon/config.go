@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casealipay"
 )
 
 // config is every setting of the server, read once.
@@ -34,6 +35,9 @@ type config struct {
 	OpsListen      string
 	Log            string
 	Policy         cases.Policy
+	FaceModel      string
+
+	Alipay, AlipayAppID, AlipayKeyFile, AlipayTrust, AlipayBizCode string
 }
 
 // setting is one row of the table that -h and the README show. A setting without a flag is a
@@ -66,6 +70,18 @@ var settings = []setting{
 		func(c *config, v string) (err error) { c.TrustedProxies, err = prefixes(v); return err }},
 	{"policy", "SYMBOLON_POLICY", "", "the file with what is asked of customers, see symbolon policy show; that one where it is not given",
 		func(c *config, v string) (err error) { c.Policy, err = readPolicy(v); return err }},
+	{"face-model", "SYMBOLON_FACE_MODEL", "mobilefacenet", "what compares faces: mobilefacenet, dlib, a YAML file that describes your own (docs/face.md), or off",
+		func(c *config, v string) error { c.FaceModel = v; return notEmpty(v) }},
+	{"alipay", "SYMBOLON_ALIPAY", "", "Alipay as another way to verify a face: production, sandbox, or the address that symbolon dev-alipay prints; off where it is not given",
+		func(c *config, v string) error { c.Alipay = v; return checkAlipay(v) }},
+	{"alipay-app-id", "SYMBOLON_ALIPAY_APP_ID", "", "the application's id at Alipay's open platform",
+		func(c *config, v string) error { c.AlipayAppID = v; return nil }},
+	{"alipay-key-file", "SYMBOLON_ALIPAY_KEY_FILE", "", "the file with the application's private key",
+		func(c *config, v string) error { c.AlipayKeyFile = v; return nil }},
+	{"alipay-trust", "SYMBOLON_ALIPAY_TRUST", "", "the file with Alipay's public key; or three certificates: APP.crt,ALIPAY.crt,ROOT.crt",
+		func(c *config, v string) error { c.AlipayTrust = v; return nil }},
+	{"alipay-biz-code", "SYMBOLON_ALIPAY_BIZ_CODE", "FACE", "what the contract with Alipay names: FACE, CERT_PHOTO_FACE or SMART_FACE",
+		func(c *config, v string) error { c.AlipayBizCode = v; return oneOf(v, casealipay.BizCodes...) }},
 	{"operator-name", "SYMBOLON_OPERATOR_NAME", "Symbolon", "the company's name as applicants read it",
 		func(c *config, v string) error { c.OperatorName = v; return notEmpty(v) }},
 	{"operator-purpose", "SYMBOLON_OPERATOR_PURPOSE", "", "one sentence that says what the verification is for; a general one where it is not given",
@@ -230,6 +246,13 @@ func checkTLS(v string) error {
 		}
 	}
 	return nil
+}
+
+func checkAlipay(v string) error {
+	if v == "" || v == "production" || v == "sandbox" || strings.HasPrefix(v, "http://") {
+		return nil
+	}
+	return fmt.Errorf("%q is not known; write production, sandbox, or the http:// address that symbolon dev-alipay prints", v)
 }
 
 // checkOrigin returns v as an origin, without a slash at its end.

@@ -31,6 +31,7 @@ var commands = []struct {
 	{"backup", "backup --out FOLDER: copy cases and photos, while the server runs", backup},
 	{"restore", "restore --from FOLDER: bring a backup into an empty data folder, and prove it", restore},
 	{"migrate", "bring the stored data to this version's form", migrate},
+	{"dev-alipay", "run a TEST GATEWAY in place of Alipay, to try its way without a contract", devAlipay},
 	{"check-config", "read the settings, say what is wrong with them, and stop", checkConfig},
 	{"health", "ask the running server whether it is alive", health},
 	{"version", "print the version", func(_ context.Context, _ []string, s stdio) error {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -135,14 +136,22 @@ func checkConfig(_ context.Context, args []string, std stdio) error {
 	if err != nil {
 		return err
 	}
+	alipay, err := openAlipay(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	asks := "off"
+	if alipay != nil {
+		asks = alipay.String()
+	}
 	where := func(url, here string) string {
 		if url != "" {
 			return "elsewhere"
 		}
 		return here
 	}
-	_, err = fmt.Fprintf(std.out, "The settings can be used.\nDesk: http://%s · TLS: %s · sessions: %s · cases: %s · media: %s\n",
-		c.Listen, c.TLS, where(c.RedisURL, "in this process"), where(c.MongoURL, casesFile(c)), c.Data)
+	_, err = fmt.Fprintf(std.out, "The settings can be used.\nDesk: http://%s · TLS: %s · sessions: %s · cases: %s · media: %s · Alipay: %s\n",
+		c.Listen, c.TLS, where(c.RedisURL, "in this process"), where(c.MongoURL, casesFile(c)), c.Data, asks)
 	return err
 }
 

@@ -17,9 +17,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casealipay"
 	"github.com/symbolon/symbolon/cases/casemongo"
 	"github.com/symbolon/symbolon/cases/casesqlite"
 	"github.com/symbolon/symbolon/cases/casetesseract"
+	"github.com/symbolon/symbolon/checks/face"
 	"github.com/symbolon/symbolon/handoff"
 	"github.com/symbolon/symbolon/handoff/handoffredis"
 	"github.com/symbolon/symbolon/live"
@@ -51,6 +53,7 @@ type program struct {
 	cases     *cases.Service
 	handoffs  *handoff.Service
 	hub       *live.Hub
+	alipay    *casealipay.Client // nil where it is not set up
 	media     *media.Service
 	listeners []listener
 	ops       net.Listener
@@ -58,6 +61,7 @@ type program struct {
 	addresses []string // https addresses of this machine in its network, best first
 	ca        []byte   // certificate of the local authority (PEM), or nil
 	reading   string   // what reads documents, or that nothing does
+	faces     string   // what compares faces, or that nothing does
 	closers   []func() error
 }
 
@@ -102,9 +106,21 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	}
 	p.closers = append(p.closers, backend.Close)
 	reader := p.findReader(ctx)
+	faces, err := p.findFaces(c.FaceModel)
+	if err != nil {
+		return p, err
+	}
+	if p.alipay, err = openAlipay(c, log); err != nil {
+		return p, err
+	}
+	var alipay cases.Alipay // not a nil *Client in it
+	if p.alipay != nil {
+		alipay = p.alipay
+	}
 	p.cases, err = cases.New(ctx, cases.Config{
-		Reader: reader,
-		Store:  backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy,
+		Alipay: alipay,
+		Reader: reader, Faces: faces,
+		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy,
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
@@ -174,7 +190,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 			}
 			return bad
 		},
-		Notes: map[string]string{"reading": p.reading},
+		Notes: map[string]string{"reading": p.reading, "faces": p.faces},
 		Pages: pages(), Log: log,
 	})
 	return p, err
@@ -208,6 +224,30 @@ func (p *program) findReader(ctx context.Context) cases.Reader {
 		p.log.Info("documents_read", "reader", r.String())
 	}
 	return r
+}
+
+// findFaces opens what compares faces. Without it people compare them; the operator is told now and by /readyz.
+func (p *program) findFaces(model string) (cases.Faces, error) {
+	if model == "off" {
+		p.faces = "faces are not compared: --face-model is off"
+		return nil, nil
+	}
+	engine, err := face.Open(model, face.Options{})
+	if errors.Is(err, face.ErrNoWeights) {
+		p.faces = "faces are not compared: " + strings.TrimPrefix(err.Error(), "face: ")
+		p.log.Warn("faces_not_compared", "error", err)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("what compares faces does not open: %w", err)
+	}
+	m := engine.Model()
+	p.faces = m.Name + " " + m.Hash
+	p.log.Info("faces_compared", "model", m.Name, "hash", m.Hash)
+	if m.Name == face.MobileFaceNet {
+		p.log.Warn("face_model_rights", "note", "mobilefacenet was trained on pictures that were published for research; find out whether you may use it commercially, or choose --face-model dlib; see docs/face.md")
+	}
+	return engine, nil
 }
 
 // handoffEnded frees what a phone held when its handoff left its last live state: uploads that still run
@@ -287,6 +327,9 @@ func (p *program) run(ctx context.Context) error {
 	start(p.handoffs.Run)
 	start(p.cases.Run)
 	start(p.sweep)
+	if p.alipay != nil {
+		start(p.probeAlipay)
+	}
 	for _, l := range p.listeners {
 		start(func(context.Context) error { return p.server.Serve(l.Listener, l.secure) })
 	}
