@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -50,6 +51,10 @@ func main() {
 	program := flag.String("symbolon", "../bin/symbolon", "the server's program")
 	profiles := flag.String("profile", "", "a folder for processor profiles of the parts that run as processes of their own")
 	flag.IntVar(&rounds, "rounds", 0, "rounds of the fan-out; 0 for the usual number")
+	flag.Func("rate", "changes a second of the fan-out, in place of the usual rates", func(s string) (err error) {
+		rate, err = strconv.Atoi(s)
+		return err
+	})
 	flag.Parse()
 	_ = os.Setenv(profileFolder, *profiles)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -99,6 +104,9 @@ func bench(ctx context.Context, program string, only []string, quick bool) error
 			if rounds > 0 {
 				plan.rounds = rounds
 			}
+			if rate > 0 {
+				plan.rates = []int{rate}
+			}
 			if err := mapFanStore(dir, plan.sessions); err != nil {
 				return err
 			}
@@ -130,7 +138,7 @@ func bench(ctx context.Context, program string, only []string, quick bool) error
 	return nil
 }
 
-var missed, rounds int
+var missed, rounds, rate int
 
 // verdict prints a ratio and whether it keeps its goal.
 func verdict(what string, ratio, goal float64) {

@@ -19,6 +19,9 @@ const (
 	nextTimeout    = time.Second // a socket waits for a number no longer than this
 	retryFirst     = 100 * time.Millisecond
 	retryMost      = 5 * time.Second
+	hearAgain      = HearFor / 3     // then a node asks to hear on
+	hearsFor       = HearFor * 2 / 3 // then it no longer counts on what it asked
+	hearingEvery   = HearFor / 18    // how often it looks which cases are due
 )
 
 // Config is what a Hub needs.
@@ -42,6 +45,7 @@ type Hub struct {
 	flying      map[string]*flight // the latest under way of each case
 	flowing     bool               // changes are published, and the last trip succeeded
 	all         bool               // too many were unpublished: other nodes shall read everything again
+	lost        int64              // times that the bus lost what this node asked to hear of
 	closed      bool
 	stats       Stats
 }
@@ -61,6 +65,8 @@ type room struct {
 	high      int64 // the newest seq known here
 	given     int64 // the newest of the bus; high is it, or a number of this node after it
 	listeners map[*Listener]struct{}
+	heard     time.Time    // when the bus was last asked to tell of changes, and did not lose that since; zero: never
+	blind     bool         // somebody read the case while the bus could not be asked
 	seen      [2]time.Time // by side; zero: away
 	relayed   [2]time.Time // when the last sign went to the other nodes
 	shown     Presence
@@ -100,27 +106,32 @@ func (h *Hub) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { h.publish(ctx) })
 	wg.Go(func() { h.sendRelays(ctx) })
-	err := h.cfg.Bus.Run(ctx, h.changedElsewhere, h.relayedHere, h.readAllAgain)
+	wg.Go(func() { h.hearOn(ctx) })
+	err := h.cfg.Bus.Run(ctx, h.changedElsewhere, h.relayedHere, h.lostAll)
 	cancel()
 	wg.Wait()
 	return err
 }
 
-// Next returns a seq to read a snapshot under: take it before reading. When the bus does
-// not answer, the number is this node's own; it still grows for every listener here.
+// Next returns a seq to read a snapshot under: take it before reading. Listeners here hear of
+// every change after it. When the bus does not answer, the number is this node's own; it still
+// grows for every listener here.
 func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
 	limited, cancel := context.WithTimeout(ctx, nextTimeout)
 	defer cancel()
-	n, floor := h.underWay(limited, caseID)
+	n, ask, e := h.underWay(limited, caseID)
 	if n > 0 {
 		return n, nil
 	}
-	n, err := h.cfg.Bus.Next(limited, caseID, floor)
+	given, err := h.cfg.Bus.Take(limited, []Ask{ask})
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := h.rooms[caseID]
 	if err != nil {
+		if r != nil {
+			r.blind = true
+		}
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
@@ -131,6 +142,9 @@ func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
 		} else {
 			n = h.cfg.Now().UnixMilli()
 		}
+	} else {
+		n = given[0].Seq
+		h.hears(r, e, given[0])
 	}
 	if r != nil {
 		if err == nil {
@@ -142,8 +156,8 @@ func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
 }
 
 // underWay returns the number of a change of the case that is being announced, once the bus has
-// given it; else 0 and the newest number known here.
-func (h *Hub) underWay(ctx context.Context, caseID string) (n, floor int64) {
+// given it and will tell of the changes after it; else 0 and what to ask the bus.
+func (h *Hub) underWay(ctx context.Context, caseID string) (n int64, ask Ask, e ear) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f := h.unpublished[caseID]
@@ -162,13 +176,50 @@ func (h *Hub) underWay(ctx context.Context, caseID string) (n, floor int64) {
 		h.mu.Lock()
 		n = f.seq
 	}
-	if r := h.rooms[caseID]; r != nil {
-		if floor = r.high; n < floor {
-			n = 0 // a newer number was given here, and who asks may have used it
-		}
+	ask, e = h.ask(caseID)
+	if n < ask.Floor || ask.Hear && !e.room.hearing() {
+		n = 0 // a newer number was given here, and who asks may have used it; or what comes next would be missed
 	}
-	return n, floor
+	return n, ask, e
 }
+
+// ear is what was known of a node's hearing of a case when it asked for more.
+type ear struct {
+	room *room // nil: nobody listened
+	was  time.Time
+	at   time.Time
+	lost int64
+}
+
+// ask says what to ask the bus for a number of the case; h.mu is held.
+func (h *Hub) ask(caseID string) (Ask, ear) {
+	r := h.rooms[caseID]
+	switch {
+	case r == nil:
+		return Ask{CaseID: caseID}, ear{}
+	case len(r.listeners) == 0:
+		return Ask{CaseID: caseID, Floor: r.high}, ear{}
+	}
+	return Ask{CaseID: caseID, Floor: r.high, Hear: true}, ear{room: r, was: r.heard, at: time.Now(), lost: h.lost}
+}
+
+// hears takes the bus's answer to who asked to hear; h.mu is held. r is the room of now.
+func (h *Hub) hears(r *room, e ear, got Given) {
+	if r == nil || r != e.room || h.lost != e.lost {
+		return // who listens now asks anew
+	}
+	missed := !got.Heard && (r.blind || !e.was.IsZero())
+	r.blind = false
+	if e.at.After(r.heard) {
+		r.heard = e.at
+	}
+	if missed {
+		r.mark(0)
+	}
+}
+
+// hearing says whether the bus tells of every change of the case.
+func (r *room) hearing() bool { return !r.heard.IsZero() && time.Since(r.heard) < hearsFor }
 
 // Changed announces a change that is already stored. Listeners on this node are told
 // before the bus is. It never blocks; a failing bus is counted and tried again.
@@ -473,7 +524,8 @@ func (h *Hub) showProgress(r *room, p Progress, own bool) {
 // merge returns p with what next says anew.
 func (p Progress) merge(next Progress) Progress {
 	if next.Phase == "" {
-		next.Phase, next.PromptIndex, next.Hint = p.Phase, p.PromptIndex, p.Hint
+		next.Phase, next.PromptIndex, next.PromptCount, next.Take, next.ElapsedMS, next.Hint =
+			p.Phase, p.PromptIndex, p.PromptCount, p.Take, p.ElapsedMS, p.Hint
 	}
 	if next.SentBytes == 0 && next.TotalBytes == 0 {
 		next.SentBytes, next.TotalBytes = p.SentBytes, p.TotalBytes
@@ -558,6 +610,17 @@ func (h *Hub) changedElsewhere(caseID string, seq int64) {
 		r.mark(seq)
 		r.given = max(r.given, seq)
 	}
+}
+
+// lostAll is told that messages may have been missed, and what this node wants to hear of with them.
+func (h *Hub) lostAll() {
+	h.mu.Lock()
+	h.lost++
+	for _, r := range h.rooms {
+		r.heard, r.blind = time.Time{}, false
+	}
+	h.mu.Unlock()
+	h.readAllAgain()
 }
 
 func (h *Hub) readAllAgain() {
@@ -665,7 +728,7 @@ func (h *Hub) publishAll(ctx context.Context) bool {
 		// Listeners and whoever makes changes now go first: then one trip serves for more.
 		runtime.Gosched()
 		all := h.board(&b)
-		if !all && len(b.changes) == 0 {
+		if !all && len(b.asks) == 0 {
 			return true
 		}
 		limited, cancel := context.WithTimeout(ctx, busTimeout)
@@ -674,7 +737,7 @@ func (h *Hub) publishAll(ctx context.Context) bool {
 		if all {
 			err = h.cfg.Bus.Relay(limited, []byte(`{"k":"all"}`))
 		} else {
-			numbers, err = h.cfg.Bus.Changed(limited, b.changes)
+			numbers, err = h.cfg.Bus.Take(limited, b.asks)
 		}
 		cancel()
 		h.arrive(&b, all, numbers, err)
@@ -686,14 +749,15 @@ func (h *Hub) publishAll(ctx context.Context) bool {
 
 // batch is what goes to the bus in one trip.
 type batch struct {
-	changes []Change
+	asks    []Ask
 	flights []*flight
+	ears    []ear
 }
 
 // board puts what waits into b: all of it where it became too much, else as much as one trip
 // takes.
 func (h *Hub) board(b *batch) (all bool) {
-	b.changes, b.flights = b.changes[:0], b.flights[:0]
+	b.asks, b.flights, b.ears = b.asks[:0], b.flights[:0], b.ears[:0]
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.all {
@@ -701,16 +765,14 @@ func (h *Hub) board(b *batch) (all bool) {
 		return true
 	}
 	for id, f := range h.unpublished {
-		if len(b.changes) == MaxBatch {
+		if len(b.asks) == MaxBatch {
 			break
 		}
 		delete(h.unpublished, id)
 		h.flying[id] = f
-		c := Change{CaseID: id}
-		if r := h.rooms[id]; r != nil {
-			c.Floor = r.high
-		}
-		b.changes, b.flights = append(b.changes, c), append(b.flights, f)
+		ask, e := h.ask(id)
+		ask.Changed = true
+		b.asks, b.flights, b.ears = append(b.asks, ask), append(b.flights, f), append(b.ears, e)
 	}
 	return false
 }
@@ -726,7 +788,7 @@ func (h *Hub) arrive(b *batch, all bool, numbers []Given, err error) {
 		}
 	}
 	for i, f := range b.flights {
-		id, got := b.changes[i].CaseID, Given{}
+		id, got := b.asks[i].CaseID, Given{}
 		if i < len(numbers) {
 			got = numbers[i]
 		}
@@ -743,6 +805,7 @@ func (h *Hub) arrive(b *batch, all bool, numbers []Given, err error) {
 		if r == nil {
 			continue
 		}
+		h.hears(r, b.ears[i], got)
 		fresh := got.Seq > r.high
 		r.high, r.given = max(r.high, got.Seq), max(r.given, got.Seq)
 		if f.base > 0 && f.base != got.Before {
@@ -775,6 +838,64 @@ func (h *Hub) sendRelays(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// hearOn asks in time to hear on of cases that somebody listens to, and again where that failed.
+func (h *Hub) hearOn(ctx context.Context) {
+	tick := time.NewTicker(hearingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for due := h.unheard(); len(due) > 0 && h.hear(ctx, due[:min(len(due), MaxBatch)]); {
+			due = due[min(len(due), MaxBatch):]
+		}
+	}
+}
+
+// unheard returns the cases to ask for.
+func (h *Hub) unheard() (due []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, r := range h.rooms {
+		if len(r.listeners) > 0 && time.Since(r.heard) >= hearAgain {
+			due = append(due, id)
+		}
+	}
+	return due
+}
+
+// hear asks to hear of cases; false when the bus failed.
+func (h *Hub) hear(ctx context.Context, due []string) bool {
+	var asks []Ask
+	var ears []ear
+	h.mu.Lock()
+	for _, id := range due {
+		if ask, e := h.ask(id); ask.Hear {
+			asks, ears = append(asks, ask), append(ears, e)
+		}
+	}
+	h.mu.Unlock()
+	limited, cancel := context.WithTimeout(ctx, busTimeout)
+	given, err := h.cfg.Bus.Take(limited, asks)
+	cancel()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		h.stats.BusErrors++
+	}
+	for i, got := range given {
+		r := h.rooms[asks[i].CaseID]
+		if got.Seq == 0 || r == nil {
+			continue
+		}
+		r.given, r.high = max(r.given, got.Seq), max(r.high, got.Seq)
+		h.hears(r, ears[i], got)
+	}
+	return err == nil
 }
 
 // signal fills a channel of one without waiting.

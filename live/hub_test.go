@@ -57,6 +57,19 @@ func take(l *live.Listener) live.Pending {
 	}
 }
 
+// open joins as a socket does: it takes its first snapshot under a number of the bus.
+func open(t *testing.T, h *live.Hub, id string, role live.Role) *live.Listener {
+	t.Helper()
+	l := h.Join(id, role)
+	if p := take(l); !p.Snapshot || p.Seq != 0 {
+		t.Fatalf("first %+v", p)
+	}
+	if _, err := h.Next(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func why(l *live.Listener) live.Reason {
 	synctest.Wait()
 	select {
@@ -83,10 +96,7 @@ func TestTheFirstTakeAsksForASnapshot(t *testing.T) {
 
 func TestManyChangesAreOneSnapshotUnderTheirNewestNumber(t *testing.T) {
 	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
-		here, there, other := a.Join("c", live.Desk), b.Join("c", live.Desk), b.Join("d", live.Desk)
-		for _, l := range []*live.Listener{here, there, other} {
-			take(l)
-		}
+		here, there, other := open(t, a, "c", live.Desk), open(t, b, "c", live.Desk), open(t, b, "d", live.Desk)
 		first, err := a.Next(ctx, "c")
 		if err != nil {
 			t.Fatal(err)
@@ -169,9 +179,7 @@ func TestAListenerCanBeWoken(t *testing.T) {
 // gives no such number.
 func TestListenersHereDoNotWaitForTheBus(t *testing.T) {
 	nodes(t, func(t *testing.T, net *livetest.Network, a, b *live.Hub) {
-		here, there := a.Join("c", live.Desk), b.Join("c", live.Desk)
-		take(here)
-		take(there)
+		here, there := open(t, a, "c", live.Desk), open(t, b, "c", live.Desk)
 		known, err := a.Next(ctx, "c")
 		if err != nil {
 			t.Fatal(err)
@@ -264,22 +272,20 @@ type slow struct {
 	asked, trips atomic.Int64
 }
 
-func (s *slow) Next(ctx context.Context, id string, floor int64) (int64, error) {
-	s.asked.Add(1)
-	return s.Bus.Next(ctx, id, floor)
-}
-
-func (s *slow) Changed(ctx context.Context, changes []live.Change) ([]live.Given, error) {
-	time.Sleep(time.Duration(s.trips.Add(1)) * 10 * time.Millisecond)
-	return s.Bus.Changed(ctx, changes)
+func (s *slow) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
+	if asks[0].Changed {
+		time.Sleep(time.Duration(s.trips.Add(1)) * 10 * time.Millisecond)
+	} else {
+		s.asked.Add(1)
+	}
+	return s.Bus.Take(ctx, asks)
 }
 
 // A number that is pending must not be used once a newer one was handed out: the
 // listener may have sent that.
 func TestAPendingNumberIsNotUsedAfterANewerOne(t *testing.T) {
 	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
-		l := a.Join("c", live.Desk)
-		take(l)
+		l := open(t, a, "c", live.Desk)
 		b.Changed(ctx, "c")
 		synctest.Wait() // a number is pending at l
 		newer, err := a.Next(ctx, "c")
@@ -498,7 +504,7 @@ func TestEndClosesARoleOnEveryNode(t *testing.T) {
 
 func TestACloseEndsAllAndLetsNobodyIn(t *testing.T) {
 	nodes(t, func(t *testing.T, _ *livetest.Network, a, b *live.Hub) {
-		l, other := a.Join("c", live.Desk), b.Join("c", live.Desk)
+		l, other := open(t, a, "c", live.Desk), open(t, b, "c", live.Desk)
 		a.Progress(ctx, "c", live.Progress{Step: "face"})
 		a.Seen(ctx, "c", live.Desk)
 		a.Close()
@@ -549,9 +555,7 @@ func TestNothingIsLeftOfAQuietCase(t *testing.T) {
 
 func TestAFailingBusIsTriedAgain(t *testing.T) {
 	nodes(t, func(t *testing.T, net *livetest.Network, a, b *live.Hub) {
-		here, there := a.Join("c", live.Desk), b.Join("c", live.Desk)
-		take(here)
-		take(there)
+		here, there := open(t, a, "c", live.Desk), open(t, b, "c", live.Desk)
 		before, err := a.Next(ctx, "c")
 		if err != nil {
 			t.Fatal(err)
@@ -575,8 +579,11 @@ func TestAFailingBusIsTriedAgain(t *testing.T) {
 			t.Errorf("a minute without the bus: %+v", s)
 		}
 		net.Up() // and everybody reads again
-		if p := take(there); !p.Snapshot {
-			t.Error("not told that something may be lost")
+		if p := take(there); !p.Snapshot || p.Seq != 0 {
+			t.Errorf("not told that something may be lost: %+v", p)
+		}
+		if _, err := b.Next(ctx, "c"); err != nil {
+			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
 		if p := take(there); !p.Snapshot || p.Seq <= again {
@@ -589,6 +596,108 @@ func TestAFailingBusIsTriedAgain(t *testing.T) {
 			t.Errorf("the number went back: %d after %d (%v)", n, again, err)
 		}
 	})
+}
+
+// What the bus forgot to tell is noticed when a node asks to hear on, and everybody who listens reads again.
+func TestListenersHearOn(t *testing.T) {
+	nodes(t, func(t *testing.T, net *livetest.Network, a, b *live.Hub) {
+		l, other := open(t, a, "c", live.Desk), open(t, a, "d", live.Phone)
+		time.Sleep(10 * live.HearFor)
+		for range 3 {
+			if p := take(l); p.Snapshot {
+				t.Fatalf("read again for nothing: %+v", p)
+			}
+			b.Changed(ctx, "c")
+			if p := take(l); !p.Snapshot || p.Seq == 0 {
+				t.Fatalf("a change after a long time: %+v", p)
+			}
+		}
+		net.Forget()
+		b.Changed(ctx, "c")
+		if p := take(l); p.Snapshot {
+			t.Fatalf("the bus did not forget: %+v", p)
+		}
+		time.Sleep(live.HearFor / 2)
+		for _, l := range []*live.Listener{l, other} {
+			if p := take(l); !p.Snapshot {
+				t.Errorf("%+v", p)
+			}
+		}
+		b.Changed(ctx, "c")
+		if p := take(l); !p.Snapshot || p.Seq == 0 {
+			t.Errorf("the next change: %+v", p)
+		}
+		if p := take(other); p.Snapshot {
+			t.Errorf("of another case: %+v", p)
+		}
+	})
+}
+
+// The number of a change that was on its way before anybody listened serves nobody who does now: with it
+// the bus was not asked to tell of the next.
+func TestANumberFromBeforeTheFirstListenerIsNotEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := livetest.NewNetwork()
+		a, b := newHub(t, &slow{Bus: net.Bus()}), newHub(t, net.Bus())
+		running, stop := context.WithCancel(ctx)
+		go a.Run(running)
+		go b.Run(running)
+		synctest.Wait()
+		a.Changed(ctx, "c")
+		synctest.Wait()
+		l := open(t, a, "c", live.Desk)
+		b.Changed(ctx, "c")
+		if p := take(l); !p.Snapshot {
+			t.Error("the change came to nobody")
+		}
+		stop()
+		a.Close()
+		b.Close()
+		time.Sleep(time.Second) // the last trip
+	})
+}
+
+// A number that this node gave itself brings no hearing: whoever read under it reads again once the
+// bus answers, though its subscription never broke.
+func TestWhoReadWithoutTheBusReadsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := livetest.NewNetwork()
+		bus := &deaf{Bus: net.Bus()}
+		a, b := newHub(t, bus), newHub(t, net.Bus())
+		running, stop := context.WithCancel(ctx)
+		go a.Run(running)
+		synctest.Wait()
+		bus.deaf.Store(true)
+		l := a.Join("c", live.Desk)
+		take(l)
+		if _, err := a.Next(ctx, "c"); err != nil {
+			t.Fatal(err)
+		}
+		bus.deaf.Store(false)
+		go b.Run(running)
+		b.Changed(ctx, "c")
+		time.Sleep(10 * time.Second)
+		if p := take(l); !p.Snapshot || p.Seq != 0 {
+			t.Errorf("%+v", p)
+		}
+		stop()
+		a.Close()
+		b.Close()
+		synctest.Wait()
+	})
+}
+
+// deaf is a bus that can be told to give no numbers.
+type deaf struct {
+	live.Bus
+	deaf atomic.Bool
+}
+
+func (d *deaf) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
+	if d.deaf.Load() {
+		return make([]live.Given, len(asks)), livetest.ErrDown
+	}
+	return d.Bus.Take(ctx, asks)
 }
 
 // The bus forgot its numbers and its clock is slow: numbers still grow.
@@ -650,8 +759,8 @@ func TestRunPublishesWhatWaitsBeforeItEnds(t *testing.T) {
 		a, b := newHub(t, net.Bus()), newHub(t, net.Bus())
 		running, stop := context.WithCancel(ctx)
 		go b.Run(running)
-		l := b.Join("c", live.Desk)
-		take(l)
+		synctest.Wait()
+		l := open(t, b, "c", live.Desk)
 		a.Changed(ctx, "c")
 		over, cancel := context.WithCancel(ctx)
 		cancel()

@@ -30,8 +30,8 @@ func (l *Listener) Take() Pending {
 	defer l.hub.mu.Unlock()
 	p := Pending{Snapshot: l.snapshot, Progress: l.progress, Presence: l.presence}
 	// Only the newest number of all may be used: this listener may have sent any that is
-	// older, or a newer one that it took with Next.
-	if l.snapshot && l.room != nil && l.seq == l.room.high {
+	// older, or a newer one that it took with Next. Without hearing, Next asks for that first.
+	if l.seq > 0 && l.snapshot && l.room != nil && l.seq == l.room.high && l.room.hearing() {
 		p.Seq = l.seq
 	}
 	l.snapshot, l.seq, l.progress, l.presence = false, 0, nil, nil

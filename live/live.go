@@ -9,6 +9,10 @@
 // Publishing never waits for a listener: a Listener holds at most one pending snapshot
 // number, one progress a step and one presence; its owner's goroutine takes them when it can.
 //
+// Hearing. The bus tells a node of a case's changes once the node asked to hear of them. It asks with the
+// number that a listener's first snapshot is read under, in one step of the bus: what was stored before that
+// number is in the snapshot, what comes after it is told. While somebody listens, the node asks again in time.
+//
 // Numbers. A socket's seq only grows, and a snapshot is never older than its seq, because
 // the number is always taken before the case is read: either with Hub.Next, or by the one
 // who made the change, after it was stored. A number is never a reason to drop a hint.
@@ -49,6 +53,9 @@ type Progress struct {
 	SentBytes   int64  `json:"sent_bytes,omitempty"`
 	TotalBytes  int64  `json:"total_bytes,omitempty"`
 	PromptIndex *int   `json:"prompt_index,omitempty"`
+	PromptCount int    `json:"prompt_count,omitempty"` // how many there are in this take
+	Take        int    `json:"take,omitempty"`         // which try of the step this is, from 1
+	ElapsedMS   int64  `json:"elapsed_ms,omitempty"`   // of the recording
 	Hint        string `json:"hint,omitempty"`
 }
 
@@ -58,37 +65,41 @@ type Presence struct {
 	Desk  bool `json:"desk"`
 }
 
-// MaxBatch is how many changes a Bus is given at once. An embedded Redis answers while it is still
+// MaxBatch is how much a Bus is asked at once. An embedded Redis answers while it is still
 // being written to, over a connection without buffers: more would wait for each other.
 const MaxBatch = 16
 
-// Change is a change to publish.
-type Change struct {
-	CaseID string // without a space in it
-	Floor  int64  // the newest number this node knows
+// HearFor is how long a node hears of a case's changes after it asked to.
+const HearFor = 90 * time.Second
+
+// Ask asks a Bus for the next number of a case, and says what it is for.
+type Ask struct {
+	CaseID  string // without a space in it
+	Floor   int64  // the newest number this node knows
+	Changed bool   // the number stands for a change: other nodes that hear of the case are told
+	Hear    bool   // this node wants to hear of the case's changes, of those after this number, for HearFor
 }
 
-// Given is the number that a change was given.
+// Given is the number that was asked for.
 type Given struct {
 	Seq    int64
 	Before int64 // the number that was given last, for whatever reason; 0 where the bus knows of none
+	Heard  bool  // this node heard of every change until now since it first asked to
 }
 
-// Bus carries hints between nodes. It may lose everything at any time; then lost is
-// called and every listener is told to read again. A Bus value belongs to one node.
+// Bus carries hints between nodes. It may lose everything at any time. What a node may have missed
+// because it did not listen, lost tells it; what the bus forgot to tell it, Given.Heard at its next Ask.
+// A Bus value belongs to one node.
 type Bus interface {
-	// Next returns the next seq of the case: max(last+1, floor+1, the bus's clock in ms), made
-	// even. It never repeats while the bus keeps its memory; floor, the newest number this node
-	// knows, makes it grow on even when the bus lost its memory and its clock.
-	Next(ctx context.Context, caseID string, floor int64) (int64, error)
-	// Changed takes the next seq of every change, at most MaxBatch, as Next does and publishes it to every other
-	// node, all in one trip. It returns what each was given, in the order of the changes; with an
-	// error, the zero Given stands for those that may not have been published.
-	Changed(ctx context.Context, changes []Change) ([]Given, error)
+	// Take takes the next seq for each of asks, at most MaxBatch, in their order and all in one trip. It is
+	// max(last+1, floor+1, the bus's clock in ms), made even. It never repeats while the bus keeps its memory;
+	// the floor makes it grow on even when the bus lost its memory and its clock. With an error, the zero
+	// Given stands for those that may not have been answered.
+	Take(ctx context.Context, asks []Ask) ([]Given, error)
 	// Relay publishes a fleeting message (≤ 1 KiB) to every other node; best effort.
 	Relay(ctx context.Context, payload []byte) error
-	// Run delivers what other nodes publish until ctx ends, then returns nil. Every
-	// (re)subscription calls lost first, because messages may have been missed before it.
+	// Run delivers what other nodes publish, of cases that this node wants to hear of, until ctx ends, then
+	// returns nil. Every (re)subscription calls lost first, because messages may have been missed before it.
 	// The functions are called from one goroutine and never block.
 	Run(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) error
 }

@@ -1,7 +1,8 @@
 // Package liveredis is the live.Bus on Redis.
 //
-// A node subscribes once, to two fixed channels, for as long as it runs. There is no
-// subscription per case, so none can be lost while sockets come and go.
+// A node subscribes once, to its own channel and to one for all, for as long as it runs. Which nodes hear
+// of a case's changes stands beside the case's number, and the script that takes a number reads and writes
+// both in one step. There is no subscription per case, so none can be lost while sockets come and go.
 package liveredis
 
 import (
@@ -26,7 +27,7 @@ var seqSource string
 const (
 	seqKey         = "symbolon:seq:"
 	seqTTL         = 24 * time.Hour
-	changedChannel = "symbolon:live:changed" // "node seq case"
+	nodeChannel    = "symbolon:live:to:"     // and the node: "seq case"
 	relayedChannel = "symbolon:live:relayed" // "node payload"
 	silence        = 10 * time.Second        // then the subscription is asked whether it lives
 	retryFirst     = 50 * time.Millisecond
@@ -36,41 +37,37 @@ const (
 // Bus is one node's live.Bus.
 type Bus struct {
 	client redis.UniversalClient
-	node   string // tells our own messages apart
+	node   string // names our channel, and tells our own messages apart
 	seq    *redis.Script
+
+	hearFor time.Duration
 }
 
 var _ live.Bus = (*Bus)(nil)
 
 // New returns the bus of a node on the client, which stays the caller's to close.
 func New(client redis.UniversalClient) *Bus {
-	return &Bus{client: client, node: rand.Text(), seq: redis.NewScript(seqSource)}
+	return &Bus{client: client, node: rand.Text(), seq: redis.NewScript(seqSource), hearFor: live.HearFor}
 }
 
-// Next is a method of live.Bus.
-func (b *Bus) Next(ctx context.Context, caseID string, floor int64) (int64, error) {
-	g, err := given(b.seq.Run(ctx, b.client, []string{seqKey + caseID}, b.args(live.Change{CaseID: caseID, Floor: floor}, "")...))
-	return g.Seq, err
-}
-
-// Changed is a method of live.Bus.
-func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]live.Given, error) {
-	if len(changes) == 1 { // which is usual, and cheaper without a pipeline
-		g, err := given(b.seq.Run(ctx, b.client, []string{seqKey + changes[0].CaseID}, b.args(changes[0], changedChannel)...))
+// Take is a method of live.Bus.
+func (b *Bus) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
+	if len(asks) == 1 { // which is usual, and cheaper without a pipeline
+		g, err := given(b.seq.Run(ctx, b.client, []string{seqKey + asks[0].CaseID}, b.args(asks[0])...))
 		return []live.Given{g}, err
 	}
-	numbers := make([]live.Given, len(changes))
-	replies := make([]*redis.Cmd, len(changes))
+	numbers := make([]live.Given, len(asks))
+	replies := make([]*redis.Cmd, len(asks))
 	pipe := b.client.Pipeline()
-	for i, c := range changes {
-		replies[i] = b.seq.EvalSha(ctx, pipe, []string{seqKey + c.CaseID}, b.args(c, changedChannel)...)
+	for i, a := range asks {
+		replies[i] = b.seq.EvalSha(ctx, pipe, []string{seqKey + a.CaseID}, b.args(a)...)
 	}
 	_, _ = pipe.Exec(ctx) // each reply says what became of it
 	var failed error
-	for i, c := range changes {
+	for i, a := range asks {
 		if redis.HasErrorPrefix(replies[i].Err(), "NOSCRIPT") {
 			// Redis was restarted, or it is another one.
-			replies[i] = b.seq.Eval(ctx, b.client, []string{seqKey + c.CaseID}, b.args(c, changedChannel)...)
+			replies[i] = b.seq.Eval(ctx, b.client, []string{seqKey + a.CaseID}, b.args(a)...)
 		}
 		var err error
 		if numbers[i], err = given(replies[i]); err != nil {
@@ -80,24 +77,32 @@ func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]live.Given,
 	return numbers, failed
 }
 
-// args are those of seq.lua; an empty channel publishes nothing.
-func (b *Bus) args(c live.Change, channel string) []any {
-	return []any{c.Floor, seqTTL.Milliseconds(), channel, b.node, c.CaseID}
+// args are those of seq.lua.
+func (b *Bus) args(a live.Ask) []any {
+	hear, caseID := int64(0), ""
+	if a.Hear {
+		hear = b.hearFor.Milliseconds()
+	}
+	if a.Changed {
+		caseID = a.CaseID
+	}
+	return []any{a.Floor, seqTTL.Milliseconds(), nodeChannel, b.node, hear, caseID}
 }
 
-func given(reply *redis.Cmd) (live.Given, error) {
+func given(reply *redis.Cmd) (g live.Given, err error) {
 	text, err := reply.Text()
-	if err != nil {
-		return live.Given{}, fmt.Errorf("take a number: %w", err)
+	seq, rest, _ := strings.Cut(text, " ")
+	before, heard, _ := strings.Cut(rest, " ")
+	if err == nil {
+		g.Seq, err = strconv.ParseInt(seq, 10, 64)
 	}
-	seq, before, _ := strings.Cut(text, " ")
-	var g live.Given
-	if g.Seq, err = strconv.ParseInt(seq, 10, 64); err == nil {
+	if err == nil {
 		g.Before, err = strconv.ParseInt(before, 10, 64)
 	}
 	if err != nil {
 		return live.Given{}, fmt.Errorf("take a number: %w", err)
 	}
+	g.Heard = heard == "true"
 	return g, nil
 }
 
@@ -127,7 +132,7 @@ func (b *Bus) Run(ctx context.Context, changed func(caseID string, seq int64), r
 
 // listen delivers from one subscription until it breaks. worked says that it stood.
 func (b *Bus) listen(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) (worked bool) {
-	sub := b.client.Subscribe(ctx, changedChannel, relayedChannel)
+	sub := b.client.Subscribe(ctx, nodeChannel+b.node, relayedChannel)
 	defer sub.Close()
 	// Receiving does not look at ctx once it waits.
 	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
@@ -160,18 +165,13 @@ func (b *Bus) listen(ctx context.Context, changed func(caseID string, seq int64)
 				}
 			}
 		case *redis.Message:
-			node, rest, _ := strings.Cut(m.Payload, " ")
-			if node == b.node {
-				continue
-			}
-			switch m.Channel {
-			case relayedChannel:
-				relayed([]byte(rest))
-			case changedChannel:
-				number, caseID, _ := strings.Cut(rest, " ")
-				if seq, err := strconv.ParseInt(number, 10, 64); err == nil {
-					changed(caseID, seq)
+			first, rest, _ := strings.Cut(m.Payload, " ")
+			if m.Channel == relayedChannel {
+				if first != b.node {
+					relayed([]byte(rest))
 				}
+			} else if seq, err := strconv.ParseInt(first, 10, 64); err == nil {
+				changed(rest, seq)
 			}
 		}
 	}

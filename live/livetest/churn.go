@@ -181,21 +181,14 @@ type noting struct {
 	w *world
 }
 
-func (n *noting) Next(ctx context.Context, id string, floor int64) (int64, error) {
-	before := n.w.version(id).Load()
-	seq, err := n.Bus.Next(ctx, id, floor)
-	n.note(id, number{seq, before})
-	return seq, err
-}
-
-func (n *noting) Changed(ctx context.Context, changes []live.Change) ([]live.Given, error) {
-	before := make([]int64, len(changes))
-	for i, c := range changes {
-		before[i] = n.w.version(c.CaseID).Load()
+func (n *noting) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
+	before := make([]int64, len(asks))
+	for i, a := range asks {
+		before[i] = n.w.version(a.CaseID).Load()
 	}
-	numbers, err := n.Bus.Changed(ctx, changes)
+	numbers, err := n.Bus.Take(ctx, asks)
 	for i, g := range numbers {
-		n.note(changes[i].CaseID, number{g.Seq, before[i]})
+		n.note(asks[i].CaseID, number{g.Seq, before[i]})
 	}
 	return numbers, err
 }

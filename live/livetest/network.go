@@ -20,11 +20,18 @@ type Network struct {
 	mu    sync.Mutex
 	down  bool
 	seq   map[string]int64
+	ears  map[hearing]time.Time // until when
 	buses []*Bus
 }
 
+// hearing is a node that hears of a case's changes.
+type hearing struct {
+	bus    *Bus
+	caseID string
+}
+
 // NewNetwork returns a network without nodes.
-func NewNetwork() *Network { return &Network{seq: map[string]int64{}} }
+func NewNetwork() *Network { return &Network{seq: map[string]int64{}, ears: map[hearing]time.Time{}} }
 
 // Bus returns the bus of a new node.
 func (n *Network) Bus() *Bus {
@@ -48,9 +55,17 @@ func (n *Network) Up() {
 	defer n.mu.Unlock()
 	n.down = false
 	clear(n.seq)
+	clear(n.ears)
 	for _, b := range n.buses {
 		b.push(event{lost: true})
 	}
+}
+
+// Forget forgets which nodes hear of what, and no bus says so.
+func (n *Network) Forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.ears)
 }
 
 // Bus is a live.Bus in memory.
@@ -84,41 +99,34 @@ func (b *Bus) push(e event) {
 	}
 }
 
-// Next is a method of live.Bus.
-func (b *Bus) Next(ctx context.Context, caseID string, floor int64) (int64, error) {
-	g, err := b.take(ctx, live.Change{CaseID: caseID, Floor: floor}, false)
-	return g.Seq, err
-}
-
-// Changed is a method of live.Bus.
-func (b *Bus) Changed(ctx context.Context, changes []live.Change) ([]live.Given, error) {
-	given := make([]live.Given, len(changes))
-	for i, c := range changes {
-		var err error
-		if given[i], err = b.take(ctx, c, true); err != nil {
-			return given, err
+// Take is a method of live.Bus.
+func (b *Bus) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
+	b.net.mu.Lock()
+	defer b.net.mu.Unlock()
+	given := make([]live.Given, len(asks))
+	if err := ctx.Err(); err != nil {
+		return given, err
+	}
+	if b.net.down {
+		return given, ErrDown
+	}
+	now := time.Now()
+	for i, a := range asks {
+		before := b.net.seq[a.CaseID]
+		seq := max(before+1, a.Floor+1, now.UnixMilli())
+		seq += seq % 2
+		b.net.seq[a.CaseID] = seq
+		for _, other := range b.net.buses {
+			if a.Changed && other != b && b.net.ears[hearing{other, a.CaseID}].After(now) {
+				other.push(event{caseID: a.CaseID, seq: seq})
+			}
+		}
+		given[i] = live.Given{Seq: seq, Before: before, Heard: b.net.ears[hearing{b, a.CaseID}].After(now)}
+		if a.Hear {
+			b.net.ears[hearing{b, a.CaseID}] = now.Add(live.HearFor)
 		}
 	}
 	return given, nil
-}
-
-func (b *Bus) take(ctx context.Context, c live.Change, publish bool) (live.Given, error) {
-	b.net.mu.Lock()
-	defer b.net.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return live.Given{}, err
-	}
-	if b.net.down {
-		return live.Given{}, ErrDown
-	}
-	before := b.net.seq[c.CaseID]
-	seq := max(before+1, c.Floor+1, time.Now().UnixMilli())
-	seq += seq % 2
-	b.net.seq[c.CaseID] = seq
-	if publish {
-		b.others(event{caseID: c.CaseID, seq: seq})
-	}
-	return live.Given{Seq: seq, Before: before}, nil
 }
 
 // Relay is a method of live.Bus.
@@ -131,16 +139,12 @@ func (b *Bus) Relay(ctx context.Context, payload []byte) error {
 	if b.net.down {
 		return ErrDown
 	}
-	b.others(event{payload: slices.Clone(payload)})
-	return nil
-}
-
-func (b *Bus) others(e event) {
 	for _, other := range b.net.buses {
 		if other != b {
-			other.push(e)
+			other.push(event{payload: slices.Clone(payload)})
 		}
 	}
+	return nil
 }
 
 // Run is a method of live.Bus.

@@ -30,11 +30,8 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 			wg.Go(func() {
 				last := time.Now().Add(-time.Second).UnixMilli()
 				for i := range 50 {
-					take := bus.Next
-					if i%5 == 0 {
-						take = changing(bus)
-					}
-					n, err := take(ctx, "case", 0)
+					given, err := one(bus, live.Ask{CaseID: "case", Changed: i%5 == 0, Hear: i%7 == 0})
+					n := given.Seq
 					if err != nil {
 						t.Error(err)
 						return
@@ -50,23 +47,23 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 			})
 		}
 		wg.Wait()
-		n, err := a.Next(ctx, "another", 0)
-		if err != nil || n > time.Now().Add(time.Second).UnixMilli() {
-			t.Errorf("the first number of a case is %d: %v", n, err)
+		n, err := one(a, live.Ask{CaseID: "another"})
+		if err != nil || n.Seq > time.Now().Add(time.Second).UnixMilli() {
+			t.Errorf("the first number of a case is %d: %v", n.Seq, err)
 		}
 	})
 
 	t.Run("a number is above what the node knows", func(t *testing.T) {
 		a, b := open(t)
 		far := time.Now().Add(time.Hour).UnixMilli()
-		for i, take := range []func(context.Context, string, int64) (int64, error){a.Next, changing(b)} {
+		for i, bus := range []live.Bus{a, b} {
 			floor := far + int64(i)*1000
-			if n, err := take(ctx, "case", floor); err != nil || n <= floor || n > floor+2 {
-				t.Errorf("above %d: %d, %v", floor, n, err)
+			if n, err := one(bus, live.Ask{CaseID: "case", Floor: floor, Changed: i == 1}); err != nil || n.Seq <= floor || n.Seq > floor+2 {
+				t.Errorf("above %d: %d, %v", floor, n.Seq, err)
 			}
 		}
-		if n, err := a.Next(ctx, "case", 0); err != nil || n <= far+1001 || n > far+1004 {
-			t.Errorf("the number went back to %d: %v", n, err)
+		if n, err := one(a, live.Ask{CaseID: "case"}); err != nil || n.Seq <= far+1001 || n.Seq > far+1004 {
+			t.Errorf("the number went back to %d: %v", n.Seq, err)
 		}
 	})
 
@@ -78,11 +75,15 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		}
 		big := bytes.Repeat([]byte{0, ' ', '\n', 255}, 256)
 		for i := range 20 {
-			n, err := changing(a)(ctx, fmt.Sprint("case", i), 0)
-			if err != nil {
-				t.Fatal(err)
+			id := fmt.Sprint("case", i)
+			for _, bus := range []live.Bus{a, b} {
+				hear(t, bus, id)
 			}
-			ears[1].wait(t, fmt.Sprint("case", i, " ", n))
+			n, err := one(a, live.Ask{CaseID: id, Changed: true, Hear: i%2 == 0})
+			if err != nil || !n.Heard {
+				t.Fatal(n, err)
+			}
+			ears[1].wait(t, fmt.Sprint(id, " ", n.Seq))
 			if err := b.Relay(ctx, big); err != nil {
 				t.Fatal(err)
 			}
@@ -96,17 +97,54 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		}
 	})
 
+	t.Run("a node hears of the cases it asked for, and is told whether it did all the time", func(t *testing.T) {
+		a, b := open(t)
+		e := listen(t, b)
+		e.wait(t, "lost")
+		for _, step := range []struct {
+			bus   live.Bus
+			ask   live.Ask
+			heard bool // before
+			told  bool
+		}{
+			{a, live.Ask{CaseID: "case", Changed: true, Hear: true}, false, false},
+			{b, live.Ask{CaseID: "case"}, false, false},
+			{a, live.Ask{CaseID: "case", Changed: true}, true, false},
+			{b, live.Ask{CaseID: "case", Hear: true}, false, false},
+			{b, live.Ask{CaseID: "case"}, true, false},
+			{b, live.Ask{CaseID: "case", Changed: true, Hear: true}, true, false},
+			{a, live.Ask{CaseID: "another", Changed: true}, false, false},
+			{a, live.Ask{CaseID: "case"}, true, false},
+			{a, live.Ask{CaseID: "case", Changed: true}, true, true},
+			{b, live.Ask{CaseID: "another", Hear: true}, false, false},
+			{a, live.Ask{CaseID: "another", Changed: true}, false, true},
+			{a, live.Ask{CaseID: "case", Changed: true, Hear: true}, true, true},
+		} {
+			n, err := one(step.bus, step.ask)
+			if err != nil || n.Heard != step.heard {
+				t.Errorf("%+v was given %+v: %v", step.ask, n, err)
+			}
+			if step.told {
+				e.wait(t, fmt.Sprint(step.ask.CaseID, " ", n.Seq))
+			}
+		}
+		if rest := e.rest(); len(rest) != 0 {
+			t.Errorf("also heard %q", rest)
+		}
+	})
+
 	t.Run("changes of one node arrive in their order", func(t *testing.T) {
 		a, b := open(t)
 		e := listen(t, b)
 		e.wait(t, "lost")
+		hear(t, b, "case")
 		var want []string
 		for range 200 {
-			n, err := changing(a)(ctx, "case", 0)
+			n, err := one(a, live.Ask{CaseID: "case", Changed: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			want = append(want, fmt.Sprint("case ", n))
+			want = append(want, fmt.Sprint("case ", n.Seq))
 		}
 		for _, w := range want {
 			e.wait(t, w)
@@ -117,12 +155,15 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		a, b := open(t)
 		e := listen(t, b)
 		e.wait(t, "lost")
-		var many []live.Change
+		var many []live.Ask
+		before := map[string]int64{}
 		for i := range live.MaxBatch {
-			many = append(many, live.Change{CaseID: "case_" + fmt.Sprintf("%026d", i%10)})
+			id := "case_" + fmt.Sprintf("%026d", i%10)
+			before[id] = hear(t, b, id)
+			many = append(many, live.Ask{CaseID: id, Changed: true})
 		}
 		many[7].Floor = time.Now().Add(time.Hour).UnixMilli()
-		numbers, err := a.Changed(ctx, many)
+		numbers, err := a.Take(ctx, many)
 		if err != nil || len(numbers) != len(many) {
 			t.Fatalf("%d numbers for %d changes: %v", len(numbers), len(many), err)
 		}
@@ -138,24 +179,21 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 				t.Fatalf("of %s heard %q, want %q", id, heard[id], want)
 			}
 			heard[id] = heard[id][1:]
-			before := int64(0)
-			if i >= 10 {
-				before = numbers[i-10].Seq
+			if n.Before != before[id] || n.Seq <= before[id] || i == 7 && n.Seq <= many[7].Floor {
+				t.Errorf("change %d was given %+v after %d", i, n, before[id])
 			}
-			if n.Before != before || n.Seq <= before || i == 7 && n.Seq <= many[7].Floor {
-				t.Errorf("change %d was given %+v after %d", i, n, before)
-			}
+			before[id] = n.Seq
 		}
-		next, err := b.Next(ctx, many[0].CaseID, 0)
-		if last, err2 := a.Changed(ctx, many[:1]); err != nil || err2 != nil || len(last) != 1 || last[0].Before != next {
-			t.Errorf("after %d: %+v (%v, %v)", next, last, err, err2)
+		next, err := one(b, live.Ask{CaseID: many[0].CaseID})
+		if last, err2 := one(a, many[0]); err != nil || err2 != nil || last.Before != next.Seq {
+			t.Errorf("after %d: %+v (%v, %v)", next.Seq, last, err, err2)
 		}
-		if numbers, err := a.Changed(ctx, nil); err != nil || len(numbers) != 0 {
+		if numbers, err := a.Take(ctx, nil); err != nil || len(numbers) != 0 {
 			t.Errorf("no change: %v, %v", numbers, err)
 		}
 		gone, cancel := context.WithCancel(ctx)
 		cancel()
-		if numbers, err := a.Changed(gone, many); err == nil || len(numbers) != len(many) {
+		if numbers, err := a.Take(gone, many); err == nil || len(numbers) != len(many) {
 			t.Errorf("%d numbers for nobody: %v", len(numbers), err)
 		}
 	})
@@ -165,25 +203,34 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		for range 2 {
 			e := listen(t, a)
 			e.wait(t, "lost")
-			n, err := changing(b)(ctx, "case", 0)
+			hear(t, a, "case")
+			n, err := one(b, live.Ask{CaseID: "case", Changed: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			e.wait(t, fmt.Sprint("case ", n))
+			e.wait(t, fmt.Sprint("case ", n.Seq))
 			e.stop(t)
 		}
 	})
 }
 
-// changing announces one change.
-func changing(b live.Bus) func(context.Context, string, int64) (int64, error) {
-	return func(ctx context.Context, caseID string, floor int64) (int64, error) {
-		numbers, err := b.Changed(ctx, []live.Change{{CaseID: caseID, Floor: floor}})
-		if len(numbers) != 1 {
-			return 0, fmt.Errorf("livetest: %d numbers for one change: %w", len(numbers), err)
-		}
-		return numbers[0].Seq, err
+// one asks for one number.
+func one(b live.Bus, a live.Ask) (live.Given, error) {
+	numbers, err := b.Take(context.Background(), []live.Ask{a})
+	if len(numbers) != 1 {
+		return live.Given{}, fmt.Errorf("livetest: %d numbers for one: %w", len(numbers), err)
 	}
+	return numbers[0], err
+}
+
+// hear asks to hear of a case, and returns the number it was given with that.
+func hear(t *testing.T, b live.Bus, caseID string) int64 {
+	t.Helper()
+	n, err := one(b, live.Ask{CaseID: caseID, Hear: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.Seq
 }
 
 // ear notes what a bus delivers.
