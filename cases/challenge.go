@@ -15,16 +15,19 @@ import (
 // script to follow. It is issued by this server in an order that nobody can foresee, belongs to the session or handoff that
 // asked for it, and is used once.
 type Challenge struct {
-	ID          string    `json:"id" bson:"id"`       // "chl_…"
-	Nonce       string    `json:"nonce" bson:"nonce"` // comes back with the evidence
-	Step        string    `json:"step" bson:"step"`
-	Owner       string    `json:"owner" bson:"owner"` // session or handoff id
-	Epoch       int64     `json:"epoch" bson:"epoch"`
-	Alternative string    `json:"alternative,omitempty" bson:"alternative,omitempty"`
-	Actions     []string  `json:"actions,omitempty" bson:"actions,omitempty"` // of a face, in their order
-	IssuedAt    time.Time `json:"issued_at" bson:"issued_at"`
-	ExpiresAt   time.Time `json:"expires_at" bson:"expires_at"`
-	UsedAt      time.Time `json:"used_at,omitzero" bson:"used_at,omitempty"`
+	ID          string   `json:"id" bson:"id"`       // "chl_…"
+	Nonce       string   `json:"nonce" bson:"nonce"` // comes back with the evidence
+	Step        string   `json:"step" bson:"step"`
+	Owner       string   `json:"owner" bson:"owner"` // session or handoff id
+	Epoch       int64    `json:"epoch" bson:"epoch"`
+	Alternative string   `json:"alternative,omitempty" bson:"alternative,omitempty"`
+	Actions     []string `json:"actions,omitempty" bson:"actions,omitempty"` // of a face, in their order
+	// Script is what a recording follows, and UploadID the take that follows it.
+	Script    *IssuedScript `json:"script,omitempty" bson:"script,omitempty"`
+	UploadID  string        `json:"upload_id,omitempty" bson:"upload_id,omitempty"`
+	IssuedAt  time.Time     `json:"issued_at" bson:"issued_at"`
+	ExpiresAt time.Time     `json:"expires_at" bson:"expires_at"`
+	UsedAt    time.Time     `json:"used_at,omitzero" bson:"used_at,omitempty"`
 }
 
 // ChallengeRequest asks for a challenge.
@@ -33,6 +36,7 @@ type ChallengeRequest struct {
 	Channel     string // "desk" or "phone"
 	Owner       string // session or handoff id
 	Alternative string // another way to do it, "" for the usual one
+	Lang        string // BCP 47 tag in which a script is wanted
 }
 
 // Errors of challenges.
@@ -64,7 +68,9 @@ func (s *Service) IssueChallenge(ctx context.Context, by Actor, id string, r Cha
 		}
 		switch st.Kind {
 		case KindFace:
-			err = out.askMoves()
+			err = s.askFace(c, st, &out)
+		case KindClip:
+			err = s.askScript(c, *st, r.Lang, &out)
 		default:
 			err = ErrNoChallenge
 		}
@@ -78,12 +84,12 @@ func (s *Service) IssueChallenge(ctx context.Context, by Actor, id string, r Cha
 	return out, err
 }
 
-// keepChallenge adds a challenge and forgets the oldest of its step.
+// keepChallenge adds a challenge and forgets the oldest of its step. Those of takes that are there stay.
 func (c *change) keepChallenge(n Challenge) {
 	c.Challenges = append(c.Challenges, n)
 	of := 0
 	for i := len(c.Challenges) - 1; i >= 0; i-- {
-		if c.Challenges[i].Step != n.Step {
+		if c.Challenges[i].Step != n.Step || c.follows(c.Challenges[i].ID) {
 			continue
 		}
 		if of++; of > keepChallenges {

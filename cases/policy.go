@@ -33,9 +33,16 @@ type Policy struct {
 	Retention  Retention           `yaml:"retention"`
 	Checks     DocumentChecks      `yaml:"document_checks"`
 	Face       FacePolicy          `yaml:"face"`
+	Recordings Recordings          `yaml:"recordings"`
 	Channels   map[string][]string `yaml:"channels"`
 	Attempts   int                 `yaml:"attempts"`
 
+	// FourEyes says when one person is not enough to approve; never where it is left out.
+	FourEyes FourEyes `yaml:"four_eyes"`
+	// Staff says how people who work here sign in.
+	Staff StaffPolicy `yaml:"staff"`
+
+	Validity Validity `yaml:"validity_days"`
 	// Consents are what applicants agree to; those of the default policy where it is left out.
 	Consents []ConsentRule `yaml:"consents"`
 
@@ -147,10 +154,13 @@ func (p *Policy) check() error {
 		say("attempts: %d is not between 1 and 100", p.Attempts)
 	}
 	p.Retention.check(say)
+	p.FourEyes.check(say)
+	p.Staff.check(say)
 	if p.Consents == nil {
 		p.Consents = defaultConsents()
 	}
 	p.checkConsents(say)
+	p.Validity.check(say)
 	named := map[string]bool{}
 	for i, r := range p.Documents {
 		if len(r.Nationalities) == 0 || len(r.Types) == 0 {
@@ -206,6 +216,7 @@ func (p *Policy) check() error {
 			say("document_checks.send_back: %q is nothing that is found on photos; write some of %s", code, strings.Join(photoReasons, ", "))
 		}
 	}
+	p.Recordings.check(say)
 	p.Requires.check(say)
 	p.Face.check(say)
 	for kind, channels := range p.Channels {
@@ -320,6 +331,12 @@ func (p Policy) Explain(w io.Writer) error {
 		b.WriteString("No photo is sent back by the rules.\n")
 	}
 	b.WriteString("Whatever else the checks of a document find or cannot tell goes to a person.\n")
+	for n := 1; n <= levels; n++ {
+		if days := p.Validity.days(n); days > 0 {
+			fmt.Fprintf(&b, "Level %d holds for %d days.\n", n, days)
+		}
+	}
+	b.WriteString("Level 1 and what rests on it end with the document that it states.\n")
 	for _, r := range p.Consents {
 		fmt.Fprintf(&b, "Before %s the applicant consents (%s, version %d); who declines %s.\n", consentBefore[r.ID], r.ID, r.Version,
 			map[string]string{DeclinedStop: "goes no further", DeclinedPerson: "is left to a person"}[r.Declined])

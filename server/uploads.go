@@ -119,6 +119,7 @@ func (s *Server) begin(ctx context.Context, p principal, m metadata, length int6
 	id := "upl_" + ulid.Make().String()
 	take, limits, err := s.cfg.Cases.BeginTake(ctx, p.actor(), m.caseID, cases.TakeRequest{
 		UploadID: id, Step: m.step, Channel: p.channel(), Owner: p.owner(), Length: length, Filetype: m.filetype,
+		Challenge: m.challenge, Role: m.role,
 	})
 	if err != nil {
 		return media.Status{}, err
@@ -358,9 +359,11 @@ func (s *Server) progress(ctx context.Context, p principal, info media.Info, nex
 			return
 		}
 		told = now
-		s.cfg.Hub.Progress(ctx, info.CaseID, live.Progress{
-			Step: info.Step, Phase: "sending", SentBytes: offset, TotalBytes: max(next.total, 0),
-		})
+		shown := live.Progress{Step: info.Step, Phase: "sending", SentBytes: offset, TotalBytes: max(next.total, 0)}
+		if next.total < 0 {
+			shown.Phase = "" // sent while it is made: whoever makes it says what is being done
+		}
+		s.cfg.Hub.Progress(ctx, info.CaseID, shown)
 		if now.Sub(seen) < seenEvery {
 			return
 		}
