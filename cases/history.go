@@ -66,12 +66,16 @@ func (s *Service) Events(ctx context.Context, id string, after int64, limit int)
 
 // Look writes into the access log that evidence was seen.
 func (s *Service) Look(ctx context.Context, id string, by Actor, what, subject string) error {
+	return s.look(ctx, Look{CaseID: id, Actor: by, What: what, Subject: subject})
+}
+
+func (s *Service) look(ctx context.Context, l Look) error {
 	for range maxReplaceTries {
-		last, err := s.cfg.History.LastLook(ctx, id)
+		last, err := s.cfg.History.LastLook(ctx, l.CaseID)
 		if err != nil {
 			return fmt.Errorf("read access log: %w", err)
 		}
-		l := Look{CaseID: id, N: last.N + 1, At: s.now(), Actor: by, What: what, Subject: subject, Prev: last.Hash}
+		l.N, l.At, l.Prev = last.N+1, s.now(), last.Hash
 		l.Hash = l.digest()
 		err = s.cfg.History.AppendLook(ctx, l)
 		if err == nil {

@@ -22,6 +22,7 @@ var (
 // Times are stored to the millisecond in UTC; a backend returns what it was given,
 // truncated to that.
 type Store interface {
+	QueueStore
 	// CreateCase inserts d (Version as given). ErrExists when the account has a case.
 	CreateCase(ctx context.Context, d Document) error
 	// Case returns the case or ErrUnknown.

@@ -19,10 +19,16 @@ type stored struct {
 
 	// DueAt is when the relay or a worker has to look at the case; null when neither has to.
 	DueAt *time.Time `bson:"due_at"`
+	// StalledSince is since when the applicant has done nothing, while it is their turn.
+	StalledSince *time.Time `bson:"stalled_since,omitempty"`
 }
 
 func storedOf(d cases.Document) stored {
-	return stored{Document: d, DueAt: orNull(d.DueAt())}
+	acted := d.ActedAt
+	if acted.Before(d.CreatedAt) {
+		acted = d.CreatedAt
+	}
+	return stored{Document: d, DueAt: orNull(d.DueAt()), StalledSince: orNull(acted, d.AtStep != "")}
 }
 
 func orNull(t time.Time, ok bool) *time.Time {

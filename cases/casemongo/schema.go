@@ -8,6 +8,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/symbolon/symbolon/cases"
 )
 
 // migrations bring a database from schema i to i+1. Each may run twice, and on two nodes at once:
@@ -36,6 +38,55 @@ var migrations = []func(context.Context, *Store) error{
 		}
 		return nil
 	},
+	// What waits for people, who has taken what, what figures are made of, who works here.
+	func(ctx context.Context, s *Store) error {
+		for _, step := range []struct {
+			in      *mongo.Collection
+			indexes []mongo.IndexModel
+		}{
+			{s.cases, []mongo.IndexModel{
+				{Keys: ascending("waiting.since", "_id")},
+				{Keys: ascending("waiting.state", "waiting.since", "_id")},
+				{Keys: ascending("waiting.level", "waiting.since", "_id")},
+				{Keys: ascending("waiting.reason", "waiting.since", "_id")},
+				{Keys: ascending("waiting.reported", "waiting.since", "_id")},
+				{Keys: ascending("waiting.state", "waiting.level")},
+				{Keys: ascending("at_step", "stalled_since")},
+			}},
+			{s.leases, []mongo.IndexModel{{Keys: ascending("until", "_id")}}},
+			{s.history, []mongo.IndexModel{{Keys: ascending("event", "at", "case_id", "n")}}},
+			{s.accounts, []mongo.IndexModel{{Keys: ascending("roles", "_id")}}},
+		} {
+			if _, err := step.in.Indexes().CreateMany(ctx, step.indexes); err != nil {
+				return fmt.Errorf("index %s: %w", step.in.Name(), err)
+			}
+		}
+		return s.fillWaiting(ctx)
+	},
+}
+
+// fillWaiting says of cases that a former version left to people that they wait.
+func (s *Store) fillWaiting(ctx context.Context) error {
+	filter := bson.D{{Key: "waiting", Value: nil}, {Key: "erased_at", Value: nil}, {Key: "$or", Value: bson.A{
+		bson.D{{Key: "levels.state", Value: cases.InReview}}, bson.D{{Key: "reported_at", Value: bson.D{{Key: "$ne", Value: nil}}}},
+	}}}
+	for {
+		found, err := list[cases.Document](ctx, s.cases, filter, options.Find().SetLimit(int64(cases.PageSize(100))))
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		for _, d := range found {
+			w := cases.WaitingOf(d)
+			if w == nil {
+				return fmt.Errorf("case %s cannot be queued", d.ID)
+			}
+			// The version guards against a node of the former version that still writes.
+			if _, err := s.cases.UpdateOne(ctx, bson.D{{Key: "_id", Value: d.ID}, {Key: "version", Value: d.Version}},
+				bson.D{{Key: "$set", Value: bson.D{{Key: "waiting", Value: w}}}}); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // schemaMark is the document of meta that says how far the database is.

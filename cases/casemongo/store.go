@@ -39,7 +39,7 @@ type Store struct {
 	client *mongo.Client
 	db     *mongo.Database
 
-	cases, history, looks, accounts, meta *mongo.Collection
+	cases, history, looks, accounts, leases, meta *mongo.Collection
 }
 
 var _ cases.Backend = (*Store)(nil)
@@ -92,6 +92,7 @@ func connect(uri string) (*Store, error) {
 		history:  db.Collection("history"),
 		looks:    db.Collection("looks"),
 		accounts: db.Collection("accounts"),
+		leases:   db.Collection("leases"),
 		meta:     db.Collection("meta"),
 	}, nil
 }

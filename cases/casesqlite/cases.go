@@ -14,7 +14,9 @@ import (
 const (
 	replaceCase = `UPDATE cases SET
 		version = ?, handoff_epoch = ?, account_id = ?, state = ?, level = ?, updated_at = ?,
-		document_index = ?, due_at = ?, jobs_due_at = ?, body = ?
+		document_index = ?, due_at = ?, jobs_due_at = ?,
+		waiting = ?, waiting_state = ?, waiting_level = ?, waiting_since = ?, waiting_kind = ?, waiting_reason = ?, waiting_language = ?,
+		waiting_reported = ?, at_step = ?, acted_at = ?, body = ?
 		WHERE id = ? AND version = ? AND (? < 0 OR handoff_epoch = ?)`
 	listed    = `SELECT id, version, state, level, updated_at FROM cases WHERE `
 	listAll   = listed + `(updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT ?`
@@ -32,8 +34,10 @@ func (s *Store) CreateCase(ctx context.Context, d cases.Document) error {
 	}
 	return s.change(ctx, "create case", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO cases
-			(version, handoff_epoch, account_id, state, level, updated_at, document_index, due_at, jobs_due_at, body, id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, r...)
+			(version, handoff_epoch, account_id, state, level, updated_at, document_index, due_at, jobs_due_at,
+			waiting, waiting_state, waiting_level, waiting_since, waiting_kind, waiting_reason, waiting_language,
+			waiting_reported, at_step, acted_at, body, id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, r...)
 		if isDuplicate(err) {
 			return cases.ErrExists
 		}
@@ -80,10 +84,14 @@ func rowOf(d cases.Document) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode case: %w", err)
 	}
-	return []any{
+	row := []any{
 		d.Version, d.HandoffEpoch, d.AccountID, string(d.State), d.Level, d.UpdatedAt.UnixMilli(),
-		orNull(d.DocumentIndex), msOrNull(d.DueAt()), msOrNull(d.JobsDueAt()), string(body), d.ID,
-	}, nil
+		orNull(d.DocumentIndex), msOrNull(d.DueAt()), msOrNull(d.JobsDueAt()),
+	}
+	if row, err = withWaiting(row, d); err != nil {
+		return nil, err
+	}
+	return append(row, string(body), d.ID), nil
 }
 
 func orNull(b []byte) any {

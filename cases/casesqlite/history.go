@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/symbolon/symbolon/cases"
 )
@@ -22,8 +23,12 @@ func (s *Store) AppendHistory(ctx context.Context, entries []cases.Entry) error 
 			if err != nil {
 				return fmt.Errorf("encode entry: %w", err)
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO history (case_id, n, body) VALUES (?, ?, ?)
-				ON CONFLICT (case_id, n) DO NOTHING`, e.CaseID, e.N, string(body)); err != nil {
+			event, counted := any(nil), any(nil)
+			if slices.Contains(cases.CountedEvents(), e.Event) {
+				event, counted = e.Event, e.At.UnixMilli()
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO history (case_id, n, body, event, counted_at) VALUES (?, ?, ?, ?, ?)
+				ON CONFLICT (case_id, n) DO NOTHING`, e.CaseID, e.N, string(body), event, counted); err != nil {
 				return err
 			}
 		}

@@ -63,6 +63,66 @@ CREATE TABLE looks (
 	PRIMARY KEY (case_id, n)
 ) STRICT, WITHOUT ROWID;
 `,
+	`
+-- What waits for people, what applicants have to do next, who has taken what, and what figures are made of. The
+-- waiting columns are empty where nobody has to look, so that the queue's indexes hold the queue and nothing else.
+ALTER TABLE cases ADD COLUMN waiting TEXT;
+ALTER TABLE cases ADD COLUMN waiting_state TEXT;
+ALTER TABLE cases ADD COLUMN waiting_level INTEGER;
+ALTER TABLE cases ADD COLUMN waiting_since INTEGER;
+ALTER TABLE cases ADD COLUMN waiting_kind TEXT;
+ALTER TABLE cases ADD COLUMN waiting_reason TEXT;
+ALTER TABLE cases ADD COLUMN waiting_language TEXT;
+ALTER TABLE cases ADD COLUMN waiting_reported INTEGER;
+ALTER TABLE cases ADD COLUMN at_step TEXT;
+ALTER TABLE cases ADD COLUMN acted_at INTEGER;
+
+WITH waits AS (
+	SELECT id, (SELECT json_object(
+			'state', 'in_review', 'level', json_extract(l.value, '$.level'), 'since', json_extract(l.value, '$.submitted_at'),
+			'kind', json_extract(body, '$.kind'), 'reason', coalesce(json_extract(l.value, '$.reasons[0].code'), ''),
+			'reported', json(iif(json_extract(body, '$.reported_at') IS NULL, 'false', 'true')))
+		FROM json_each(body, '$.levels') l WHERE json_extract(l.value, '$.state') = 'in_review'
+		ORDER BY json_extract(l.value, '$.level') LIMIT 1) AS w
+	FROM cases)
+UPDATE cases SET waiting = w FROM waits WHERE waits.id = cases.id AND w IS NOT NULL;
+UPDATE cases SET waiting = json_object('state', 'reported', 'level', 0, 'since', json_extract(body, '$.reported_at'),
+		'kind', json_extract(body, '$.kind'), 'reason', 'handoff.reported', 'reported', json('true'))
+	WHERE waiting IS NULL AND json_extract(body, '$.reported_at') IS NOT NULL AND json_extract(body, '$.erased_at') IS NULL;
+UPDATE cases SET
+	body = json_set(body, '$.waiting', json(waiting)),
+	waiting_state = json_extract(waiting, '$.state'), waiting_level = json_extract(waiting, '$.level'),
+	waiting_since = CAST((julianday(json_extract(waiting, '$.since')) - 2440587.5) * 86400000 + 0.5 AS INTEGER),
+	waiting_kind = json_extract(waiting, '$.kind'), waiting_reason = json_extract(waiting, '$.reason'),
+	waiting_language = '', waiting_reported = json_extract(waiting, '$.reported')
+	WHERE waiting IS NOT NULL;
+
+CREATE INDEX cases_waiting ON cases (waiting_since, id) WHERE waiting_since IS NOT NULL;
+CREATE INDEX cases_waiting_state ON cases (waiting_state, waiting_since, id) WHERE waiting_since IS NOT NULL;
+CREATE INDEX cases_waiting_level ON cases (waiting_level, waiting_since, id) WHERE waiting_since IS NOT NULL;
+CREATE INDEX cases_waiting_reason ON cases (waiting_reason, waiting_since, id) WHERE waiting_since IS NOT NULL;
+CREATE INDEX cases_waiting_reported ON cases (waiting_reported, waiting_since, id) WHERE waiting_since IS NOT NULL;
+CREATE INDEX cases_waiting_counts ON cases (waiting_state, waiting_level) WHERE waiting_since IS NOT NULL;
+CREATE INDEX cases_stalled ON cases (at_step, acted_at) WHERE at_step IS NOT NULL;
+
+CREATE TABLE leases (
+	case_id  TEXT NOT NULL PRIMARY KEY,
+	holder   TEXT NOT NULL,
+	taken_at INTEGER NOT NULL,
+	until    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leases_until ON leases (until, case_id);
+
+-- Both are empty for entries that no figure is made of.
+ALTER TABLE history ADD COLUMN event TEXT;
+ALTER TABLE history ADD COLUMN counted_at INTEGER;
+UPDATE history SET event = json_extract(body, '$.event'),
+	counted_at = CAST((julianday(json_extract(body, '$.at')) - 2440587.5) * 86400000 + 0.5 AS INTEGER)
+	WHERE json_extract(body, '$.event') IN ('level_submitted', 'level_approved', 'level_resubmit', 'level_rejected');
+CREATE INDEX history_counted ON history (counted_at, case_id, n) WHERE counted_at IS NOT NULL;
+
+CREATE INDEX accounts_staff ON accounts (id) WHERE json_array_length(body, '$.roles') > 0;
+`,
 }
 
 // schemaOf reads how far the file is. It is 0 for an empty file only.
