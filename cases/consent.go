@@ -312,8 +312,8 @@ func (c *change) otherWay(r ConsentRule, state ConsentState) {
 		if state == ConsentGiven {
 			st.Alternative = ""
 		} else {
-			st.Alternative, st.Reasons = NothingTaken, nil
-			c.dropTakes(st, func(Take) bool { return true })
+			st.Alternative = NothingTaken
+			c.forget(st)
 		}
 		st.State = stepState(*st)
 	}
@@ -326,8 +326,14 @@ func (s *Service) withdraw(c *change, r ConsentRule) error {
 	if !c.HeldAt.IsZero() {
 		return nil
 	}
-	customer := c.Level >= s.cfg.Policy.Retention.CustomerLevel
-	refused := slices.ContainsFunc(c.Levels, func(l Level) bool { return l.State == Rejected }) // and stays so
+	customer := s.cfg.Policy.Retention.customer(&c.Document)
+	refused := slices.ContainsFunc(c.Levels, func(l Level) bool { return l.State.Refused() }) // and stays so
+	if !r.KeptByLaw || !customer {
+		c.dropSuperseded(func(st Step) bool { return r.Subject() == subjectLevel1 || st.Kind == r.Subject() })
+		if r.Subject() == subjectLevel1 {
+			c.Superseded = nil
+		}
+	}
 	for n := 1; n <= levels; n++ {
 		concerned := r.Subject() == subjectLevel1 && n == 1 || slices.ContainsFunc(c.Steps, func(st Step) bool {
 			return st.Level == n && st.Kind == r.Subject()
@@ -336,7 +342,7 @@ func (s *Service) withdraw(c *change, r ConsentRule) error {
 		switch {
 		case !concerned, l.State == Approved && r.KeptByLaw && customer:
 			continue
-		case l.State == Approved && !r.KeptByLaw, editable(l.State), l.State == Locked, refused:
+		case l.State == Approved && !r.KeptByLaw, editable(l.State), l.State == Locked, l.State == Suspended, refused:
 		default:
 			if err := c.void(n); err != nil {
 				return err
@@ -378,7 +384,10 @@ func (c *change) void(level int) error {
 func (c *change) forget(st *Step) {
 	state := st.State
 	c.dropTakes(st, func(Take) bool { return true })
-	if l := c.level(st.Level).State; l == Approved || l == Rejected {
+	if c.Challenges = slices.DeleteFunc(c.Challenges, func(ch Challenge) bool { return ch.Step == st.ID }); st.Kind == KindFace {
+		c.FaceSeen = nil
+	}
+	if l := c.level(st.Level).State; l == Approved || l == Suspended || l.Refused() {
 		st.State = state
 		return
 	}

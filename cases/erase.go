@@ -48,7 +48,7 @@ func (s *Service) Erase(ctx context.Context, by Actor, id string, r EraseRequest
 			return ErrUnknown
 		case !c.HeldAt.IsZero():
 			return ErrHeld
-		case c.Level >= s.cfg.Policy.Retention.CustomerLevel && !r.Retained && (!over || at.After(c.at)):
+		case s.cfg.Policy.Retention.customer(&c.Document) && !r.Retained && (!over || at.After(c.at)):
 			return ErrRetained
 		}
 		account = ""
@@ -75,6 +75,7 @@ func (c *change) erase(rule string, account bool) {
 	for i := range c.Steps {
 		c.dropTakes(&c.Steps[i], func(Take) bool { return true })
 	}
+	c.dropSuperseded(func(Step) bool { return true })
 	var destroy []Job
 	photos := 0
 	for _, j := range c.Jobs {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // OpenCount is how much OpenAll opened.
@@ -67,7 +68,11 @@ func (s *Service) openCase(ctx context.Context, id string, known map[string]bool
 	if _, err := s.open(d); err != nil {
 		found(Finding{CaseID: id, Log: "case", What: "its identity does not open"})
 	}
-	for _, st := range d.Steps {
+	steps := slices.Clone(d.Steps)
+	for _, old := range d.Superseded {
+		steps = append(steps, old.Steps...)
+	}
+	for _, st := range steps {
 		for _, t := range st.Takes {
 			if t.State == TakeOpen || known[t.UploadID] {
 				continue

@@ -42,6 +42,11 @@ func (r *Retention) check(say func(format string, args ...any)) {
 	}
 }
 
+// customer reports whether somebody is a customer, or was one before a level dropped.
+func (r Retention) customer(d *Document) bool {
+	return !d.CustomerSince.IsZero() || d.Level >= r.CustomerLevel
+}
+
 // due returns when the case has to be erased and under which rule; false where that is not in sight, because
 // it is held, waits for a reviewer, or belongs to a customer.
 func (r Retention) due(d *Document) (at time.Time, rule string, ok bool) {
@@ -49,14 +54,14 @@ func (r Retention) due(d *Document) (at time.Time, rule string, ok bool) {
 	switch {
 	case d.Erased() || !d.HeldAt.IsZero():
 		return at, "", false
-	case d.Level >= r.CustomerLevel:
+	case r.customer(d):
 		return d.RelationEndedAt.AddDate(r.CustomerYears, 0, 0), RuleEnded, !d.RelationEndedAt.IsZero()
 	}
 	for _, l := range d.Levels {
-		switch l.State {
-		case Submitted, Checking, InReview:
+		switch {
+		case l.State == Submitted, l.State == Checking, l.State.Waits():
 			return at, "", false
-		case Rejected:
+		case l.State.Refused():
 			at = l.DecidedAt
 		}
 	}

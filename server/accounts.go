@@ -259,6 +259,9 @@ func (s *Server) me(c *fiber.Ctx) error {
 		return err
 	}
 	a, err := s.cfg.Cases.Account(c.UserContext(), p.session.AccountID)
+	if errors.Is(err, cases.ErrAccountUnknown) { // erased, from another session
+		err = sessions.ErrUnknown
+	}
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ var (
 	signInsFrom   = sessions.Limit{Name: "sign_in_from", N: 60, Window: 10 * time.Minute} // by network
 	signInsTo     = sessions.Limit{Name: "sign_in_to", N: 10, Window: 10 * time.Minute}   // by e-mail address
 	confirmations = sessions.Limit{Name: "confirm", N: 10, Window: 10 * time.Minute}      // by account
+	downloads     = sessions.Limit{Name: "download", N: 5, Window: 10 * time.Minute}      // by account
 	newCases      = sessions.Limit{Name: "new_case", N: 20, Window: time.Hour}            // by account
 	offers        = sessions.Limit{Name: "offer", N: 20, Window: time.Hour}               // by case
 	wrongCodes    = sessions.Limit{Name: "wrong_code", N: 20, Window: time.Minute}        // by network; known codes do not count
