@@ -35,6 +35,7 @@ type config struct {
 	OpsListen      string
 	Log            string
 	Policy         cases.Policy
+	Script         cases.ScriptFile
 	FaceModel      string
 
 	Alipay, AlipayAppID, AlipayKeyFile, AlipayTrust, AlipayBizCode string
@@ -82,6 +83,8 @@ var settings = []setting{
 		func(c *config, v string) error { c.AlipayTrust = v; return nil }},
 	{"alipay-biz-code", "SYMBOLON_ALIPAY_BIZ_CODE", "FACE", "what the contract with Alipay names: FACE, CERT_PHOTO_FACE or SMART_FACE",
 		func(c *config, v string) error { c.AlipayBizCode = v; return oneOf(v, casealipay.BizCodes...) }},
+	{"script", "SYMBOLON_SCRIPT", "", "the file with what applicants show and read aloud in recordings, see symbolon script show; that one where it is not given",
+		func(c *config, v string) (err error) { c.Script, err = readScript(v); return err }},
 	{"operator-name", "SYMBOLON_OPERATOR_NAME", "Symbolon", "the company's name as applicants read it",
 		func(c *config, v string) error { c.OperatorName = v; return notEmpty(v) }},
 	{"operator-purpose", "SYMBOLON_OPERATOR_PURPOSE", "", "one sentence that says what the verification is for; a general one where it is not given",

@@ -23,6 +23,7 @@ var commands = []struct {
 	{"serve", "run the server", serve},
 	{"account", "account create --email ADDRESS [--role ROLE]: make an account", account},
 	{"policy", "policy check FILE: explain a policy file or say what is wrong with it; policy show: print the default one", policy},
+	{"script", "script check [FILE]: show what applicants read in recordings, and what does not fit; script show: print the default one", script},
 	{"audit", "audit verify, audit checkpoint, audit key: check every history, sign their ends", audit},
 	{"erase", "erase --case ID --rule RULE: destroy a case, and certify it", erase},
 	{"hold", "hold on, hold off, hold show: keep a case from being erased", hold},

@@ -120,7 +120,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	p.cases, err = cases.New(ctx, cases.Config{
 		Alipay: alipay,
 		Reader: reader, Faces: faces,
-		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy,
+		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy, Script: c.Script, Operator: c.OperatorName,
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },

@@ -17,6 +17,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casesqlite"
@@ -135,6 +136,7 @@ func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server
 		Evidence: func(ctx context.Context, uploadID string) (cases.Evidence, error) { return s.Media.Open(ctx, uploadID) },
 		Destroy:  s.destroy,
 		Keep:     s.keep,
+		Operator: "Example Exchange",
 	}
 	if ofCases != nil {
 		ofCases(&casesConfig)
@@ -200,6 +202,18 @@ func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server
 		must(t, store.Close())
 	})
 	return s
+}
+
+// Policy is the default policy with a change to it.
+func Policy(t testing.TB, change func(*cases.Policy)) cases.Policy {
+	t.Helper()
+	p := cases.DefaultPolicy()
+	change(&p)
+	b, err := yaml.Marshal(p)
+	must(t, err)
+	p, err = cases.ReadPolicy(bytes.NewReader(b))
+	must(t, err)
+	return p
 }
 
 // destroy is what happens to the bytes of a take that left its case.
