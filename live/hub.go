@@ -144,7 +144,7 @@ func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
 		}
 	} else {
 		n = given[0].Seq
-		h.hears(r, e, given[0])
+		h.hears(r, e, ask, given[0])
 	}
 	if r != nil {
 		if err == nil {
@@ -183,7 +183,7 @@ func (h *Hub) underWay(ctx context.Context, caseID string) (n int64, ask Ask, e 
 	return n, ask, e
 }
 
-// ear is what was known of a node's hearing of a case when it asked for more.
+// ear is what was known of a node's hearing of a case when it asked for a number.
 type ear struct {
 	room *room // nil: nobody listened
 	was  time.Time
@@ -203,15 +203,20 @@ func (h *Hub) ask(caseID string) (Ask, ear) {
 	return Ask{CaseID: caseID, Floor: r.high, Hear: true}, ear{room: r, was: r.heard, at: time.Now(), lost: h.lost}
 }
 
-// hears takes the bus's answer to who asked to hear; h.mu is held. r is the room of now.
-func (h *Hub) hears(r *room, e ear, got Given) {
+// hears takes what the bus's answer says about hearing; h.mu is held. r is the room of now.
+func (h *Hub) hears(r *room, e ear, ask Ask, got Given) {
 	if r == nil || r != e.room || h.lost != e.lost {
 		return // who listens now asks anew
 	}
 	missed := !got.Heard && (r.blind || !e.was.IsZero())
-	r.blind = false
-	if e.at.After(r.heard) {
-		r.heard = e.at
+	switch {
+	case ask.Hear:
+		r.blind = false
+		if e.at.After(r.heard) {
+			r.heard = e.at
+		}
+	case missed:
+		r.heard = time.Time{}
 	}
 	if missed {
 		r.mark(0)
@@ -772,6 +777,7 @@ func (h *Hub) board(b *batch) (all bool) {
 		h.flying[id] = f
 		ask, e := h.ask(id)
 		ask.Changed = true
+		ask.Hear = ask.Hear && time.Since(e.was) >= hearAgain
 		b.asks, b.flights, b.ears = append(b.asks, ask), append(b.flights, f), append(b.ears, e)
 	}
 	return false
@@ -805,7 +811,7 @@ func (h *Hub) arrive(b *batch, all bool, numbers []Given, err error) {
 		if r == nil {
 			continue
 		}
-		h.hears(r, b.ears[i], got)
+		h.hears(r, b.ears[i], b.asks[i], got)
 		fresh := got.Seq > r.high
 		r.high, r.given = max(r.high, got.Seq), max(r.given, got.Seq)
 		if f.base > 0 && f.base != got.Before {
@@ -893,7 +899,7 @@ func (h *Hub) hear(ctx context.Context, due []string) bool {
 			continue
 		}
 		r.given, r.high = max(r.given, got.Seq), max(r.high, got.Seq)
-		h.hears(r, ears[i], got)
+		h.hears(r, ears[i], asks[i], got)
 	}
 	return err == nil
 }

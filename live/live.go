@@ -92,9 +92,10 @@ type Given struct {
 // A Bus value belongs to one node.
 type Bus interface {
 	// Take takes the next seq for each of asks, at most MaxBatch, in their order and all in one trip. It is
-	// max(last+1, floor+1, the bus's clock in ms), made even. It never repeats while the bus keeps its memory;
-	// the floor makes it grow on even when the bus lost its memory and its clock. With an error, the zero
-	// Given stands for those that may not have been answered.
+	// even and above the last and the floor; the first, and each that is not for a change, is not below the bus's
+	// clock in ms either. It never repeats while the bus keeps its memory; the floor makes it grow on even when
+	// the bus lost its memory and its clock. With an error, the zero Given stands for those that may not have
+	// been answered.
 	Take(ctx context.Context, asks []Ask) ([]Given, error)
 	// Relay publishes a fleeting message (≤ 1 KiB) to every other node; best effort.
 	Relay(ctx context.Context, payload []byte) error

@@ -25,9 +25,9 @@ import (
 var seqSource string
 
 const (
-	seqKey         = "symbolon:seq:"
+	caseKey        = "symbolon:live:case:"
 	seqTTL         = 24 * time.Hour
-	nodeChannel    = "symbolon:live:to:"     // and the node: "seq case"
+	nodeChannel    = "symbolon:live:to:"     // and the node: "seq case"; seq.lua has it too
 	relayedChannel = "symbolon:live:relayed" // "node payload"
 	silence        = 10 * time.Second        // then the subscription is asked whether it lives
 	retryFirst     = 50 * time.Millisecond
@@ -53,21 +53,21 @@ func New(client redis.UniversalClient) *Bus {
 // Take is a method of live.Bus.
 func (b *Bus) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
 	if len(asks) == 1 { // which is usual, and cheaper without a pipeline
-		g, err := given(b.seq.Run(ctx, b.client, []string{seqKey + asks[0].CaseID}, b.args(asks[0])...))
+		g, err := given(b.seq.Run(ctx, b.client, []string{caseKey + asks[0].CaseID}, b.args(asks[0])...))
 		return []live.Given{g}, err
 	}
 	numbers := make([]live.Given, len(asks))
 	replies := make([]*redis.Cmd, len(asks))
 	pipe := b.client.Pipeline()
 	for i, a := range asks {
-		replies[i] = b.seq.EvalSha(ctx, pipe, []string{seqKey + a.CaseID}, b.args(a)...)
+		replies[i] = b.seq.EvalSha(ctx, pipe, []string{caseKey + a.CaseID}, b.args(a)...)
 	}
 	_, _ = pipe.Exec(ctx) // each reply says what became of it
 	var failed error
 	for i, a := range asks {
 		if redis.HasErrorPrefix(replies[i].Err(), "NOSCRIPT") {
 			// Redis was restarted, or it is another one.
-			replies[i] = b.seq.Eval(ctx, b.client, []string{seqKey + a.CaseID}, b.args(a)...)
+			replies[i] = b.seq.Eval(ctx, b.client, []string{caseKey + a.CaseID}, b.args(a)...)
 		}
 		var err error
 		if numbers[i], err = given(replies[i]); err != nil {
@@ -86,24 +86,18 @@ func (b *Bus) args(a live.Ask) []any {
 	if a.Changed {
 		caseID = a.CaseID
 	}
-	return []any{a.Floor, seqTTL.Milliseconds(), nodeChannel, b.node, hear, caseID}
+	return []any{a.Floor, b.node, hear, caseID, seqTTL.Milliseconds()}
 }
 
-func given(reply *redis.Cmd) (g live.Given, err error) {
-	text, err := reply.Text()
-	seq, rest, _ := strings.Cut(text, " ")
-	before, heard, _ := strings.Cut(rest, " ")
-	if err == nil {
-		g.Seq, err = strconv.ParseInt(seq, 10, 64)
-	}
-	if err == nil {
-		g.Before, err = strconv.ParseInt(before, 10, 64)
+func given(reply *redis.Cmd) (live.Given, error) {
+	n, err := reply.Int64Slice()
+	if err == nil && len(n) != 3 {
+		err = errors.New("liveredis: not an answer of the script")
 	}
 	if err != nil {
 		return live.Given{}, fmt.Errorf("take a number: %w", err)
 	}
-	g.Heard = heard == "true"
-	return g, nil
+	return live.Given{Seq: n[0], Before: n[1], Heard: n[2] == 1}, nil
 }
 
 // Relay is a method of live.Bus.

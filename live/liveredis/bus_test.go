@@ -59,6 +59,25 @@ func TestChurnOverARestart(t *testing.T) {
 	})
 }
 
+// A wish that ended is forgotten when somebody else wishes, and who had it is told.
+func TestAWishEnds(t *testing.T) {
+	redistest.EachServer(t, func(t *testing.T, s *redistest.Server) {
+		a, b := liveredis.New(s.Client()), liveredis.New(s.Client())
+		a.HearFor(time.Millisecond)
+		hear := []live.Ask{{CaseID: "case", Hear: true}}
+		for i, step := range []struct {
+			bus   *liveredis.Bus
+			heard bool
+		}{{a, false}, {a, true}, {b, false}, {a, false}, {b, true}} {
+			time.Sleep(2 * time.Millisecond) // until the wish of a ended
+			given, err := step.bus.Take(t.Context(), hear)
+			if err != nil || given[0].Heard != step.heard {
+				t.Errorf("step %d: %+v, %v", i, given, err)
+			}
+		}
+	})
+}
+
 // A node cannot know what was said while it was not listening.
 func TestALostSubscriptionIsReported(t *testing.T) {
 	redistest.EachServer(t, func(t *testing.T, s *redistest.Server) {
