@@ -58,7 +58,7 @@ func (m *mesher) find(s *scratch, p *pixels, landmarks []Point) (points []Point,
 	const right, left = 33, 263 // the outer corners of the person's own eyes
 	pose.Eyes = (eye(right, 133, 159, 145, 158, 153) + eye(left, 362, 386, 374, 385, 380)) / 2
 	pose.Mouth = apart(points[13], points[14]) / apart(points[78], points[308])
-	pose.Yaw = -degrees(math.Atan2(float64(v[3*left+2]-v[3*right+2]), float64(v[3*left]-v[3*right])))
+	pose.Yaw = degrees(math.Atan2(float64(v[3*left+2]-v[3*right+2]), float64(v[3*left]-v[3*right])))
 	pose.Roll = degrees(roll(landmarks))
 	pose.Turn = turn(landmarks)
 	return points, pose, float64(out[1].d[0])

@@ -146,28 +146,33 @@ func (a *Actor) opened(x, y, mouth float64) (float64, bool) {
 	return max(lip+1, y-drop*(1-0.25*along)), false
 }
 
-// lid is the colour of an eyelid where one covers the eye: the skin from above, drawn down over it.
+// lid is the colour of an eyelid where one covers the eye: skin as below the eye, with lashes along its edge.
 func (a *Actor) lid(x, y, blink float64) (colour, bool) {
 	for _, eye := range [][]face.Point{a.points[36:42], a.points[42:48]} {
 		cx := (eye[0].X + eye[3].X) / 2
 		cy := (eye[1].Y + eye[2].Y + eye[4].Y + eye[5].Y) / 4
-		half := (eye[3].X - eye[0].X) / 2 * 1.25
-		height := max((eye[4].Y+eye[5].Y-eye[1].Y-eye[2].Y)/4, half*0.30) * 1.5
+		half := (eye[3].X - eye[0].X) / 2 * 1.6
+		height := (eye[3].X - eye[0].X) / 2 * 0.5
 		u := (x - cx) / half
 		if math.Abs(u) >= 1 {
 			continue
 		}
-		arch := math.Sqrt(1 - u*u)
-		top, bottom := cy-height*arch*1.1, cy+height*arch*0.8
+		arch := 1 - u*u
+		top, bottom := cy-height*arch*1.6, cy+height*arch*1.2
 		edge := top + (bottom-top)*blink
 		if y < top || y >= edge {
 			continue
 		}
-		c := a.at(x, top-height*(1-(y-top)/(edge-top))-1)
-		if edge-y < height*0.2 { // lashes
-			for k := range c {
-				c[k] *= 0.5
-			}
+		down := (y - top) / (bottom - top) // 0 at the crease, 1 at the lower lid
+		c := a.at(x, cy+height*(1.9-0.5*down))
+		seam := min(1, (y-top)/(0.25*height)) // into the skin above
+		above := a.at(x, top-1)
+		lash := 1.0
+		if d := (edge - y) / height; d < 0.5 {
+			lash = 0.2 + 0.8*d/0.5
+		}
+		for k := range c {
+			c[k] = (c[k]*0.97*seam + above[k]*(1-seam)) * lash
 		}
 		return c, true
 	}
