@@ -51,13 +51,8 @@ func (m *mesher) find(s *scratch, p *pixels, landmarks []Point) (points []Point,
 		x, y := float64(v[3*i])*f.step, float64(v[3*i+1])*f.step
 		points[i] = Point{f.x + f.cos*x - f.sin*y, f.y + f.sin*x + f.cos*y}
 	}
-	// By MediaPipe's numbers: the corners of the eyes, two pairs of points on the lids of each; the lips' inner edges.
-	eye := func(outer, inner, up1, low1, up2, low2 int) float64 {
-		return (apart(points[up1], points[low1]) + apart(points[up2], points[low2])) / (2 * apart(points[outer], points[inner]))
-	}
+	pose.Eyes, pose.Mouth = eyesOf(points), mouthOf(points)
 	const right, left = 33, 263 // the outer corners of the person's own eyes
-	pose.Eyes = (eye(right, 133, 159, 145, 158, 153) + eye(left, 362, 386, 374, 385, 380)) / 2
-	pose.Mouth = apart(points[13], points[14]) / apart(points[78], points[308])
 	pose.Yaw = degrees(math.Atan2(float64(v[3*left+2]-v[3*right+2]), float64(v[3*left]-v[3*right])))
 	pose.Roll = degrees(roll(landmarks))
 	pose.Turn = turn(landmarks)
@@ -88,4 +83,61 @@ func turn(landmarks []Point) float64 {
 		return 0
 	}
 	return (2*nose - a - b) / (b - a)
+}
+
+// By MediaPipe's numbers: the corners of the eyes and two pairs of points on the lids of each; the lips' inner edges.
+
+func eyesOf(mesh []Point) float64 {
+	eye := func(outer, inner, up1, low1, up2, low2 int) float64 {
+		return (apart(mesh[up1], mesh[low1]) + apart(mesh[up2], mesh[low2])) / (2 * apart(mesh[outer], mesh[inner]))
+	}
+	return (eye(33, 133, 159, 145, 158, 153) + eye(263, 362, 386, 374, 385, 380)) / 2
+}
+
+func mouthOf(mesh []Point) float64 { return apart(mesh[13], mesh[14]) / apart(mesh[78], mesh[308]) }
+
+// stiff are points that neither the mouth nor the eyes move: forehead, temples, bridge and tip of the nose, cheekbones.
+var stiff = []int{
+	10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 67, 297, 109, 338, 54, 284, 103, 332, 21, 251, 127, 356, 234, 454,
+	116, 345, 117, 346, 118, 347, 101, 330, 50, 280, 48, 278, 98, 327, 2, 33, 133, 263, 362,
+}
+
+// flatten undoes what stretching, shearing, turning and shifting can do to a flat picture: it finds the affine map that
+// brings the stiff points of a mesh nearest to those of a resting one (least squares), and returns the whole mesh
+// so mapped. Relief is by how much they still differ, root of the mean square, as a share of the distance of the
+// resting eyes. It reports false where no such map can be found.
+func flatten(resting, mesh []Point) (flat []Point, relief float64, ok bool) {
+	if len(resting) != 468 || len(mesh) != 468 {
+		return mesh, 0, false
+	}
+	var from, to []Point
+	for _, i := range stiff {
+		from, to = append(from, mesh[i]), append(to, resting[i])
+	}
+	a, b := middle(from), middle(to)
+	var xx, xy, yy, xu, yu, xv, yv float64
+	for i := range from {
+		x, y := from[i].X-a.X, from[i].Y-a.Y
+		u, v := to[i].X-b.X, to[i].Y-b.Y
+		xx, xy, yy = xx+x*x, xy+x*y, yy+y*y
+		xu, yu, xv, yv = xu+x*u, yu+y*u, xv+x*v, yv+y*v
+	}
+	det := xx*yy - xy*xy
+	eyes := apart(resting[33], resting[263])
+	if !(det > 1e-9*xx*yy) || !(eyes > 0) {
+		return mesh, 0, false
+	}
+	ux, uy := (xu*yy-yu*xy)/det, (yu*xx-xu*xy)/det
+	vx, vy := (xv*yy-yv*xy)/det, (yv*xx-xv*xy)/det
+	flat = make([]Point, len(mesh))
+	for i, p := range mesh {
+		x, y := p.X-a.X, p.Y-a.Y
+		flat[i] = Point{b.X + ux*x + uy*y, b.Y + vx*x + vy*y}
+	}
+	var sum float64
+	for _, i := range stiff {
+		d := apart(flat[i], resting[i])
+		sum += d * d
+	}
+	return flat, math.Sqrt(sum/float64(len(stiff))) / eyes, true
 }
