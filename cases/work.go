@@ -237,7 +237,8 @@ func (s *Service) decide(c *change, level int, a action, reasons ...Reason) erro
 	if a == approve {
 		for _, st := range c.Steps {
 			if st.Level == level && st.Alternative == NothingTaken {
-				a, reasons = review, append(reasons, Reason{Code: "face.by_person", Step: st.ID})
+				why := Reason{Code: "face.by_person", Step: st.ID}
+				a, reasons = review, append(reasons, why)
 			}
 		}
 	}

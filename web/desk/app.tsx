@@ -7,11 +7,13 @@ import { Heading } from "../shared/page";
 import { problemText } from "../shared/problems";
 import { go, usePlace } from "../shared/router";
 import { Token } from "../shared/token";
+import { WithConsent } from "./consent";
 import { DeskProvider, useDesk } from "./desk";
 import { HandoffPage } from "./handoff";
 import { Home, Loading, Overview } from "./home";
 import { Level1 } from "./level1";
 import { Level2 } from "./level2";
+import { MyData } from "./mydata";
 import { Photos } from "./photos";
 import { Outcome } from "./result";
 import { Sign } from "./sign";
@@ -63,6 +65,7 @@ function Page() {
   if (!me) return <Sign key={at === "/signup" ? "signup" : "signin"} create={at === "/signup"} />;
   if (at === "/" || at === "/signin" || at === "/signup") return <Home />;
   if (at === "/identity") return <Overview />;
+  if (at === "/data") return c === undefined ? <Loading level={0} /> : <MyData />;
   const m = /^\/identity\/([12])(?:\/(check|phone|photos))?$/.exec(at);
   if (!m) return <Move to="/identity" />;
   const n = Number(m[1]);
@@ -73,6 +76,10 @@ function Page() {
   const part = m[2];
   if (n > 1 && part === "phone" && level.state !== "locked") return <HandoffPage level={n} />;
   if (!editable) return <Outcome level={level} />;
-  if (n === 1) return <Level1 />;
-  return part === "photos" ? <Photos level={n} /> : <Level2 level={level} />;
+  if (c.restricted) return <Move to="/data" />;
+  return (
+    <WithConsent level={n}>
+      {n === 1 ? <Level1 /> : part === "photos" ? <Photos level={n} /> : <Level2 level={level} />}
+    </WithConsent>
+  );
 }

@@ -79,6 +79,10 @@ function Menu() {
           <span>{t("menu.identity")}</span>
           <span class="menu-note">{level > 0 ? t("level.reached", { n: level }) : t("level.none")}</span>
         </To>
+        <To place="/data" test="menu-data" class="menu-item" onGo={() => setOpen(false)}>
+          <Icon name="eye" small />
+          <span>{t("data.title")}</span>
+        </To>
         <div class="menu-language">
           <LanguageSwitch />
         </div>

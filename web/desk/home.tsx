@@ -12,7 +12,7 @@ import type { Case, Level, Operator } from "../shared/types";
 import { useAction } from "./action";
 import { useDesk } from "./desk";
 import { Frame, To, Verify } from "./frame";
-import { keptText, levelWord, maskEmail, minutesOf, offered, stepsOf, tokenOf, unbegun, waitingText } from "./words";
+import { keptText, levelAsks, levelTitle, levelWord, maskEmail, minutesOf, offered, stepsOf, tokenOf, unbegun, waitingText } from "./words";
 
 export function Home() {
   const { me, case: c, operator } = useDesk();
@@ -61,12 +61,12 @@ function LevelRow({ c, level, action, operator }: { c: Case | null; level: Level
     <li class={here ? "level-row" : "level-row not-here"} data-test={`level-${level.level}`} data-state={level.state}>
       <Token state={tokenOf(level)} size="l" />
       <div class="level-row-body">
-        <h2><span class="level-n">{t("level.name", { n: level.level })}</span> {t(`level.${level.level as 1 | 2 | 3}.title`)}</h2>
+        <h2><span class="level-n">{t("level.name", { n: level.level })}</span> {levelTitle(c, level.level)}</h2>
         <p class="level-state">
           <strong>{here ? levelWord(level) : t("level.not_offered")}</strong>
           {cost.length ? <span class="soft"> · {cost.join(" · ")}</span> : null}
         </p>
-        <p class="soft">{level.state === "in_review" ? waitingText(operator) : t(`level.${level.level as 1 | 2 | 3}.asks`)}</p>
+        <p class="soft">{level.state === "in_review" ? waitingText(operator) : levelAsks(c, level.level)}</p>
         {action ? <div class="level-row-action">{action}</div> : null}
         {!action && waits ? <p><To place={`/identity/${level.level}`}>{t("overview.see")}</To></p> : null}
       </div>
@@ -80,7 +80,7 @@ export function Overview() {
   const start = useAction();
   const [kind, setKind] = useState<Case["kind"]>("person");
   if (c === undefined) return <Loading level={0} />;
-  const act = c ? levelToAct(c) : undefined;
+  const act = c && !c.restricted ? levelToAct(c) : undefined;
   const staff = (me?.account.roles.length ?? 0) > 0;
   const questions = ["what", "why", "how", "who", "long"] as const;
   const total = c ? c.levels.filter((l) => offered(c, l.level)).reduce((n, l) => n + minutesOf(c, l.level), 0) : 5;
@@ -88,6 +88,7 @@ export function Overview() {
     <Verify level={0}>
       <Heading screen="overview" title={t("overview.title")}>{t("menu.identity")}</Heading>
       <p class="lead">{c?.state === "approved" && !act ? t("overview.done") : t("prepare", { min: total })}</p>
+      {c?.restricted ? <Callout tone="plain"><p>{t("problem.case_restricted")} <To place="/data">{t("data.title")}</To></p></Callout> : null}
       {staff ? <Callout tone="plain"><p>{t("problem.staff_has_no_case")}</p></Callout> : null}
       <ol class="level-rows">
         {(c?.levels ?? unbegun).map((l) => (

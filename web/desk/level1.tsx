@@ -23,7 +23,7 @@ import { DocumentFields, Group, NationalityField, numberWord, SomebodyFields, ty
 import { Verify } from "./frame";
 import { typeOf, type Rules, type SomebodyDraft } from "./facts";
 import { check, emptyDraft, forgetDraft, forWhom, fromIdentity, groups, keepDraft, keptDraft, toIdentity, valueAt, type Director, type Draft } from "./identity-form";
-import { documentName, reasonsText } from "./words";
+import { documentName, levelTitle, reasonsText } from "./words";
 
 /** What the server refused, and what it refused it of. */
 interface Told { errors: readonly FieldError[]; of: Draft }
@@ -131,7 +131,7 @@ export function Level1() {
 
   return (
     <Verify level={1}>
-      <Heading screen="level1" title={t("level.1.title")}>{t("level.1.title")}</Heading>
+      <Heading screen="level1" title={levelTitle(c, 1)}>{levelTitle(c, 1)}</Heading>
       <p class="lead">{t("form.lead")}</p>
       {level?.state === "resubmit" ? (
         <Callout tone="warn"><p>{reasonsText(level.reasons, c.steps).map((r) => `${r.what} ${r.how}`).join(" ") || t("resubmit.facts")}</p></Callout>

@@ -11,7 +11,7 @@ import { useAction } from "./action";
 import { useCase } from "./desk";
 import { Verify } from "./frame";
 import { liveHandoff, OfferButton } from "./offer";
-import { isTodo, onPhone, reasonsText, stepsOf, stepWord } from "./words";
+import { isTodo, levelTitle, onPhone, reasonsText, stepsOf, stepWord } from "./words";
 
 /** Where one chooses how to go on. */
 export function Level2({ level }: { level: Level }) {
@@ -24,7 +24,7 @@ export function Level2({ level }: { level: Level }) {
   const again = level.state === "resubmit";
   return (
     <Verify level={level.level}>
-      <Heading screen="level2" title={t("level.2.title")}>{t("level.2.title")}</Heading>
+      <Heading screen="level2" title={levelTitle(c, level.level)}>{levelTitle(c, level.level)}</Heading>
       <p class="lead">
         {again ? tn("resubmit", todo.length) : todo.length === 0 ? t("level2.ready") : t("level2.lead", { min: minutes, mb: megabytes(bytes, true) })}
       </p>

@@ -14,7 +14,7 @@ import { useCase } from "./desk";
 import { Verify } from "./frame";
 import { SubmitLevel } from "./level2";
 import { liveHandoff, TakeBack } from "./offer";
-import { isTodo, onPhone, stepsOf, stepWord } from "./words";
+import { isTodo, levelTitle, onPhone, stepsOf, stepWord } from "./words";
 
 /** The page /identity/n/photos: one side after the other. */
 export function Photos({ level }: { level: number }) {
@@ -27,7 +27,7 @@ export function Photos({ level }: { level: number }) {
   if (onOther) {
     return (
       <Verify level={level}>
-        <Heading screen="photos-held" title={t("level.2.title")}>{t("level2.held")}</Heading>
+        <Heading screen="photos-held" title={levelTitle(c, level)}>{t("level2.held")}</Heading>
         <p class="lead">{t("level2.held.then")}</p>
         <div class="actions"><Button kind="primary" onClick={() => go(`/identity/${level}/phone`)}>{t("level2.follow")}</Button><TakeBack handoff={held} /></div>
       </Verify>
@@ -36,7 +36,7 @@ export function Photos({ level }: { level: number }) {
   if (!step) {
     return (
       <Verify level={level}>
-        <Heading screen="photos-ready" title={t("level.2.title")}>{t("photos.ready")}</Heading>
+        <Heading screen="photos-ready" title={levelTitle(c, level)}>{t("photos.ready")}</Heading>
         <p class="lead">{t("level2.ready")}</p>
         <SubmitLevel level={level} />
       </Verify>

@@ -1,12 +1,12 @@
 // What became of a level: being checked, with a person, approved, refused.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { announce, Button, Callout, Dialog } from "../shared/components";
+import { announce, Button, Callout, Dialog, Field } from "../shared/components";
 import { t } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { go } from "../shared/router";
 import { Token } from "../shared/token";
 import type { Level } from "../shared/types";
-import { call, newKey } from "../shared/api";
+import { api, call, newKey } from "../shared/api";
 import type { Case } from "../shared/types";
 import { useAction } from "./action";
 import { useCase } from "./desk";
@@ -34,6 +34,7 @@ export function Outcome({ level }: { level: Level }) {
         {level.state === "rejected" ? (
           <Callout tone="bad"><p>{reasons[0]?.what ?? t("reason.other.what")}</p>{operator.support ? <p>{t("rejected.write", { support: operator.support })}</p> : null}</Callout>
         ) : null}
+        {level.may_object ? <Objection /> : null}
         <div class="actions">
           {next && next.level !== level.level ? (
             <Button kind="primary" test="next-level" onClick={() => go(`/identity/${next.level}`)}>{t("overview.go_on", { level: t("level.name", { n: next.level }) })}</Button>
@@ -63,6 +64,29 @@ export function Outcome({ level }: { level: Level }) {
       default: return "";
     }
   }
+}
+
+// One may ask once that somebody looks again.
+function Objection() {
+  const { case: c, took } = useCase();
+  const [text, setText] = useState("");
+  const send = useAction();
+  return (
+    <form class="form" noValidate data-test="objection" onSubmit={(e) => {
+      e.preventDefault();
+      if (!send.busy) send.run(async () => {
+        took(await api.object(c.id, text));
+        announce(t("object.sent"));
+      });
+    }}>
+      <p>{t("object.then")}</p>
+      <Field name="objection" label={t("object.label")}>
+        {(p) => <textarea {...p} data-test="objection-text" rows={4} maxLength={2000} value={text} onInput={(e) => setText(e.currentTarget.value)} />}
+      </Field>
+      <div class="actions"><Button kind="primary" type="submit" busy={send.busy} test="objection-send">{t("object.ask")}</Button></div>
+      {send.text ? <Callout tone="bad" alert><p>{send.text}</p></Callout> : null}
+    </form>
+  );
 }
 
 // Level 1 can be changed while nothing above it is decided.

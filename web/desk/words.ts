@@ -26,6 +26,17 @@ export function levelWord(l: Level): string {
   return t(`level.state.${l.state}`);
 }
 
+const levelKey = (key: string, c: Pick<Case, "kind"> | null | undefined): Key => {
+  const own = `${key}.business`;
+  return (c?.kind === "business" && has(own) ? own : key) as Key;
+};
+
+/** What a level is called; a company's may have a name of their own. */
+export const levelTitle = (c: Pick<Case, "kind"> | null | undefined, n: number): string => t(levelKey(`level.${n}.title`, c));
+
+/** What a level asks for. */
+export const levelAsks = (c: Pick<Case, "kind"> | null | undefined, n: number): string => t(levelKey(`level.${n}.asks`, c));
+
 export function stepWord(s: Pick<Step, "id" | "instructions">): string {
   for (const key of [`step.${s.instructions}`, `step.${s.id}`]) if (has(key)) return t(key as Key);
   return t("step.other");

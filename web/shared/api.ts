@@ -1,5 +1,5 @@
 // The one way to call the server: problems become values, time limits and safe repeats are built in.
-import type { Capture, Case, FieldError, Handoff, Identity, Landing, Me, Operator, Phase } from "./types";
+import type { Capture, Case, ClipChallenge, Consent, FieldError, Handoff, Held, Identity, Keeping, Landing, Me, Operator, Phase } from "./types";
 
 /** The server's answer was a problem (RFC 9457). */
 export class Problem extends Error {
@@ -159,10 +159,30 @@ export const api = {
   submitLevel: (id: string, level: number, version: number) =>
     call<Case | undefined>("POST", `/v1/cases/${enc(id)}/levels/${level}/submit`, { body: {}, ifMatch: version, idempotencyKey: newKey() }),
 
+  consents: (caseId: string, as?: "applicant" | "capture") => call<{ consents: Consent[] }>("GET", `/v1/cases/${enc(caseId)}/consents`, as ? { as } : {}),
+  /** Gives a consent that was read in a language, declines it, or withdraws it. */
+  answerConsent: (caseId: string, c: Pick<Consent, "id" | "version">, given: boolean, language: "en" | "zh-Hans", as?: "applicant" | "capture") =>
+    call<Consent>("PUT", `/v1/cases/${enc(caseId)}/consents/${c.id}`, { body: { given, version: c.version, language }, ...(as ? { as } : {}) }),
+  data: (caseId: string) => call<Held>("GET", `/v1/cases/${enc(caseId)}/data`),
+  /** Needs the password, confirmed before. */
+  erase: (caseId: string, account: boolean) =>
+    call<{ outcome: "erased" | "restricted"; account: boolean; keeping: Keeping | null }>("POST", `/v1/cases/${enc(caseId)}/erasure`, { body: { account }, idempotencyKey: newKey() }),
+  object: (caseId: string, text: string) => call<Case>("POST", `/v1/cases/${enc(caseId)}/objection`, { body: { text }, idempotencyKey: newKey() }),
+
   accept: (caseId: string, step: string, uploadId: string, as: "applicant" | "capture") =>
     call<unknown>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/accept`, { body: { upload_id: uploadId }, as, idempotencyKey: newKey() }),
-  progress: (caseId: string, step: string, phase: Phase, hint: string | undefined, as: "applicant" | "capture") =>
-    call<void>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/progress`, { body: hint ? { phase, hint } : { phase }, as, timeout: 5_000 }),
+  progress: (caseId: string, { step, ...doing }: { step: string; phase: Phase }, as: "applicant" | "capture") =>
+    call<void>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/progress`, { body: doing, as, timeout: 5_000 }),
+  clipChallenge: (caseId: string, step: string, lang: string, alternative?: string) =>
+    call<ClipChallenge>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/challenge`, {
+      body: alternative === undefined ? { lang } : { lang, alternative }, as: "capture", idempotencyKey: newKey(),
+    }),
+  acceptClip: (caseId: string, step: string, kept: { upload_id: string; still_upload_id?: string; timeline?: { prompt_id: string; shown_at_ms: number }[] }) =>
+    call<unknown>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/accept`, { body: kept, as: "capture", idempotencyKey: newKey() }),
+  /** Sends bytes that nobody keeps; resolves when all of them arrived. */
+  measure: (bytes: Uint8Array<ArrayBuffer>, signal?: AbortSignal) => fetch("/v1/diagnose", {
+    method: "POST", body: bytes, headers: { "Content-Type": "application/octet-stream" }, credentials: "omit", cache: "no-store", signal: signal ?? null,
+  }),
 
   offer: (caseId: string, steps: string[], replace = false) =>
     call<Handoff>("POST", `/v1/cases/${enc(caseId)}/handoffs`, { body: replace ? { steps, replace } : { steps }, idempotencyKey: newKey() }),

@@ -12,7 +12,39 @@ export type Phase = "camera" | "aiming" | "checking_take" | "moves" | "countdown
 /** A reason of the catalogue, perhaps about one step. */
 export interface Reason { code: string; step?: string }
 
-export interface Level { level: number; state: LevelState; reasons: Reason[]; submitted_at?: string; decided_at?: string }
+export interface Level {
+  level: number; state: LevelState; reasons: Reason[]; submitted_at?: string; decided_at?: string;
+  /** Another look at its refusal can be asked for. */
+  may_object?: boolean;
+}
+
+export type ConsentId = "identity" | "documents" | "face" | "recording";
+/** Needed: never answered, or the words have changed since. */
+export type ConsentState = "needed" | "given" | "declined" | "withdrawn";
+export interface ConsentStanding { id: ConsentId; state: ConsentState }
+
+/** What is read before agreeing. */
+export interface ConsentText { title: string; what: string; why: string; keep: string; who: string; declined: string }
+
+export interface Consent extends ConsentStanding {
+  /** Of the words in texts. */
+  version: number;
+  needed_for: "level_1" | "photo" | "face" | "clip";
+  /** Asked on a page of its own, with a button of its own. */
+  apart: boolean;
+  /** What is left for who says no. */
+  declined: "stop" | "person";
+  at: string | null; language: "en" | "zh-Hans" | null;
+  texts: Record<"en" | "zh-Hans", ConsentText>;
+}
+
+/** How long a case is kept; until is null while that is not known. */
+export interface Keeping { rule: "abandoned" | "rejected" | "relation_ended" | "waiting"; until: string | null; days?: number; years?: number }
+
+export interface Held {
+  held: { data: "account" | "identity" | "draft" | "photo" | "readings" | "face" | "clip" | "objections" | "earlier" | "history"; items: number }[];
+  keeping: Keeping; restricted_at: string | null;
+}
 
 /** One try at a step, as its owner sees it. */
 export interface Take { upload_id: string; media_id?: string | null; state: "open" | "stored" | "accepted" | "discarded"; size?: number; filetype?: string }
@@ -44,7 +76,9 @@ export interface Case {
   id: string; version: number; seq: number; kind: "person" | "business"; level: number; state: CaseState;
   levels: Level[]; steps: Step[]; identity: MaskedIdentity | null;
   /** Something was typed of Level 1 and not stored yet. */
-  draft: boolean; handoff: Handoff | null;
+  draft: boolean; consents: ConsentStanding[];
+  /** An erasure was asked for that the law forbids for now; nothing is added. */
+  restricted: boolean; handoff: Handoff | null;
 }
 
 export interface Account { id: string; email: string; roles: string[] }
@@ -113,11 +147,13 @@ export interface Landing { operator: string; purpose: string; account: string; d
 export interface CaptureStep {
   id: string; kind: string; state: StepState; instructions?: string;
   limits: { max_bytes: number; filetypes: string[] }; takes: Take[]; reasons?: Reason[];
+  /** Other ways to do it, where there are any. */
+  alternatives?: string[];
 }
 
 export interface Capture {
   handoff: Handoff; operator: string; account: string; desk: { browser: string; os: string };
-  steps: CaptureStep[]; budget: { bytes: number; used: number };
+  steps: CaptureStep[]; consents: ConsentStanding[]; budget: { bytes: number; used: number };
 }
 
 export interface UploadInfo {
@@ -126,12 +162,21 @@ export interface UploadInfo {
   media_id: string | null; sha256: string | null; expires_at: string | null;
 }
 
+/** One thing to do in a recording. */
+export interface Prompt { id: string; text: string; lang: string; kind: "show" | "read" | "repeat" | "write"; still?: boolean }
+
+/** What one take of a recording is asked to follow. */
+export interface ClipChallenge {
+  id: string; nonce: string; alternative?: string; expires_at: string;
+  script: { template?: string; number: string; account_hint: string; prompts: Prompt[] };
+}
+
 /** Messages of the two live sockets. */
 export type LiveMessage =
   | { type: "snapshot"; seq: number; case?: Case; capture?: Capture }
   | { type: "presence"; phone: boolean; desk: boolean }
   | LiveProgress;
 
-export interface LiveProgress { type: "progress"; step: string; phase?: Phase; sent_bytes?: number; total_bytes?: number; prompt_index?: number; hint?: string }
+export interface LiveProgress { type: "progress"; step: string; phase?: Phase; sent_bytes?: number; total_bytes?: number; prompt_index?: number; prompt_count?: number; take?: number; elapsed_ms?: number; hint?: string }
 
 export interface FieldError { field: string; code: string; detail: string }

@@ -56,7 +56,7 @@ const step = (id: string, state: StepState, takes: CaptureStep["takes"] = []): C
   limits: { max_bytes: 1, filetypes: [] },
   takes,
 });
-const capture = (state: HandoffState, ...steps: CaptureStep[]): Capture => ({ handoff: { state } as Capture["handoff"], operator: "", account: "", desk: { browser: "", os: "" }, steps, budget: { bytes: 1, used: 0 } });
+const capture = (state: HandoffState, ...steps: CaptureStep[]): Capture => ({ handoff: { state } as Capture["handoff"], operator: "", account: "", desk: { browser: "", os: "" }, steps, consents: [], budget: { bytes: 1, used: 0 } });
 const facts = (over: Partial<Facts>): Facts => ({
   reading: false,
   unreachable: false,
@@ -70,6 +70,9 @@ const facts = (over: Partial<Facts>): Facts => ({
   done: false,
   started: true,
   allowed: true,
+  wifi: false,
+  tested: false,
+  written: null,
   takes: [],
   ...over,
 });
