@@ -318,7 +318,7 @@ func (s *Service) decodes(ctx context.Context, by Actor, id, step string, r Acce
 		if uploadID = r.StillUploadID; uploadID == "" {
 			return nil // whether it needs one is the script's
 		}
-		if of, still := d.take(uploadID); still == nil || of != st || still.State != TakeStored {
+		if of, still := d.take(uploadID); still == nil || of != st || still.Role != RoleStill || still.State != TakeStored {
 			return ErrNotForStep
 		}
 	}
