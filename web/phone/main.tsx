@@ -8,10 +8,14 @@ import { Sprite } from "../shared/icons";
 import { startLanguage, useLanguage } from "../shared/i18n";
 import { setOperatorName } from "../shared/page";
 import { Check } from "./check";
+import { ClipScreen } from "./clip";
+import { SelfTest, Wifi } from "./clip-before";
+import { Look, Lost } from "./look";
 import { Phone } from "./model";
 import { PhotoScreen } from "./photo";
 import { Denied, Done, Enter, InApp, LandingScreen, NumberScreen, Permission, Plan, Sending, Starting, Stopped, Unreachable, Unsupported } from "./screens";
 import { operatorName, useChanges } from "./shell";
+import { Written } from "./written";
 
 function App({ phone }: { phone: Phone }) {
   useLanguage();
@@ -20,7 +24,7 @@ function App({ phone }: { phone: Phone }) {
   setOperatorName(operator);
   const screen = phone.screen;
   useEffect(() => {
-    document.documentElement.classList.toggle("dark-ground", screen.name === "photo" || screen.name === "check");
+    document.documentElement.classList.toggle("dark-ground", ["photo", "check", "clip", "look", "lost"].includes(screen.name));
   }, [screen.name]);
   switch (screen.name) {
     case "starting":
@@ -47,6 +51,20 @@ function App({ phone }: { phone: Phone }) {
       return <PhotoScreen key={screen.step.id} phone={phone} step={screen.step} />;
     case "check":
       return <Check key={screen.step.id} phone={phone} step={screen.step} take={phone.photos.find((take) => take.id === screen.take?.id) ?? null} />;
+    case "wifi":
+      return <Wifi phone={phone} />;
+    case "selftest":
+      return <SelfTest phone={phone} step={screen.step} />;
+    case "clip":
+      return <ClipScreen key={screen.step.id} phone={phone} step={screen.step} />;
+    case "written":
+      return <Written phone={phone} step={screen.step} />;
+    case "look":
+    case "lost": {
+      const clip = phone.clips.of(screen.step.id);
+      if (clip === undefined) return <Starting phone={phone} />;
+      return screen.name === "look" ? <Look key={clip.id} phone={phone} step={screen.step} clip={clip} /> : <Lost key={clip.id} phone={phone} step={screen.step} clip={clip} />;
+    }
     case "sending":
       return <Sending phone={phone} />;
     case "done":

@@ -8,10 +8,11 @@ import { openLive, type Link, type Live } from "../shared/live";
 import type { Hint } from "../shared/quality";
 import { forget, forgetAll, keep, recall, type Kept } from "../shared/stash";
 import { discardUpload, UploadError, uploadIdOf, uploadPhoto } from "../shared/upload";
-import { backOff, pause } from "../shared/wait";
 import type { Capture, CaptureStep, Landing, Operator, UploadInfo } from "../shared/types";
+import { Clips } from "./clips";
 import { appOf, deviceOf } from "./device";
 import { first, keepCode, takeCode } from "./fragment";
+import { patiently } from "./patiently";
 import { begun, nextStep, screenOf, settled, storedTake, type End, type Facts, type LocalTake, type Screen } from "./screen";
 import { Teller, type Doing } from "./teller";
 
@@ -26,6 +27,8 @@ export interface Take extends LocalTake {
   error: unknown;
   url: string | undefined;
   bytes: ArrayBuffer;
+  /** What it answers to, where it is the photo of a written statement. */
+  challenge?: string;
   /** Forgotten takes of the step were discarded to make room for this one. */
   cleared: boolean;
 }
@@ -45,6 +48,15 @@ interface KeptReceipt {
 
 const startedKey = "symbolon.started";
 const receiptKey = "symbolon.receipt";
+const readyKey = "symbolon.ready";
+
+/** What was settled before recordings. */
+interface Ready {
+  id: string;
+  wifi?: boolean;
+  type?: string;
+  rate?: number | null;
+}
 
 export class Phone {
   private facts: Facts = {
@@ -60,6 +72,9 @@ export class Phone {
     done: false,
     started: false,
     allowed: false,
+    wifi: false,
+    tested: false,
+    written: null,
     takes: [],
   };
   private takes: Take[] = [];
@@ -72,10 +87,34 @@ export class Phone {
   private gone = new AbortController();
   private cancels = new Map<string, AbortController>();
   private rate: { at: number; bytes: number; perSecond: number } | null = null;
+  private ways = new Map<string, string>();
+  private writtenFor: string | undefined;
   private sentBefore = 0;
   /** Steps whose photo the server accepted; an older snapshot that arrives later cannot undo it. */
   private accepted = new Set<string>();
   private readonly teller = new Teller((doing) => this.tell(doing));
+  /** The recordings of this phone. */
+  readonly clips = new Clips({
+    capture: () => this.facts.capture,
+    changed: () => this.changed(),
+    waiting: (waiting) => {
+      this.waiting = waiting;
+    },
+    sent: () => this.measureRate(this.sending.stored),
+    accepted: async (step, sha256) => {
+      this.note(step, sha256);
+      this.accepted.add(step);
+      if (this.facts.capture !== null) this.set({ capture: this.withAccepted(this.facts.capture) });
+      await this.refresh();
+      void this.pump();
+    },
+    owns: (uploadId) => this.takes.some((take) => take.url !== undefined && uploadIdOf(take.url) === uploadId),
+    isEnd: async (problem) => {
+      if (!(problem instanceof Problem) || !(ends.has(problem.code) || problem.status === 401)) return false;
+      await this.refresh();
+      return this.facts.end !== null;
+    },
+  });
 
   /** Facts about the operator for the header and the help sheet. */
   operator: Operator | null = null;
@@ -113,7 +152,7 @@ export class Phone {
     addEventListener("offline", () => this.changed());
     addEventListener("beforeunload", (event) => {
       // Only while bytes exist on this phone alone.
-      if (this.takes.some((take) => take.state === "queued" || take.state === "sending")) event.preventDefault();
+      if (this.takes.some((take) => take.state === "queued" || take.state === "sending") || this.clips.alone) event.preventDefault();
     });
     setInterval(() => void this.watchTime(), 15_000);
     void this.read();
@@ -134,7 +173,7 @@ export class Phone {
 
   get screen(): Screen {
     if (this.matching && this.facts.capture !== null) return { name: "number" };
-    return screenOf({ ...this.facts, takes: this.takes });
+    return screenOf({ ...this.facts, takes: this.all });
   }
   get landing(): Landing | null {
     return this.facts.landing;
@@ -145,12 +184,16 @@ export class Phone {
   get code(): string | null {
     return this.facts.code;
   }
+  /** Everything that exists on this phone alone, or is on its way. */
+  get all(): readonly LocalTake[] {
+    return [...this.takes, ...this.clips.list];
+  }
   get photos(): readonly Take[] {
     return this.takes;
   }
   /** No connection, as far as the person needs to know. */
   get offline(): boolean {
-    return !navigator.onLine || this.link === "offline" || (this.waiting && this.takes.length > 0);
+    return !navigator.onLine || this.link === "offline" || (this.waiting && this.all.length > 0);
   }
   /** The browser was opened inside an app, but could try. */
   get mayTryHere(): boolean {
@@ -160,8 +203,10 @@ export class Phone {
   /** Bytes of all photos of this phone: stored and in all, and seconds left (null while unknown). */
   get sending(): { stored: number; total: number; seconds: number | null } {
     const under = this.takes.filter((take) => take.state !== "look");
-    const stored = this.sentBefore + under.reduce((sum, take) => sum + take.stored, 0);
-    const total = this.sentBefore + under.reduce((sum, take) => sum + take.blob.size, 0);
+    const clips = this.clips.list.filter((clip) => clip.lost === null);
+    const stored = this.sentBefore + this.clips.done + [...under, ...clips].reduce((sum, take) => sum + take.stored, 0);
+    const total =
+      this.sentBefore + this.clips.done + under.reduce((sum, take) => sum + take.blob.size, 0) + clips.reduce((sum, clip) => sum + clip.bytes.size + (clip.still?.size ?? 0), 0);
     const rate = this.rate?.perSecond ?? 0;
     return { stored, total, seconds: rate > 0 ? (total - stored) / rate : null };
   }
@@ -351,10 +396,59 @@ export class Phone {
     this.set({ allowed: true });
   }
 
+  /** *Continue now*: what recordings cost to send was read. */
+  continueNow(): void {
+    this.remember({ wifi: true });
+    this.set({ wifi: true });
+  }
+
+  /** *Later, on Wi-Fi*: ends this phone's part; everything that was kept stays. */
+  async later(): Promise<void> {
+    await this.doing(async () => {
+      await api.deny(false);
+      this.leave();
+      this.set({ end: "later", capture: null });
+    });
+  }
+
+  /** Camera, microphone and recorder were tried: what records here, and how fast the line is. */
+  tested(type: string, rate: number | null): void {
+    this.clips.type = type;
+    this.clips.rate = rate;
+    this.remember({ type, rate });
+    this.set({ tested: true });
+  }
+
+  /** How a recording is made, where not in the usual way. */
+  way(step: string): string | undefined {
+    return this.ways.get(step);
+  }
+
+  /** Chooses another way, or (undefined) the usual one. */
+  chooseWay(step: string, way: string | undefined): void {
+    if (way === undefined) this.ways.delete(step);
+    else this.ways.set(step, way);
+    this.set({ written: way === "written" ? { step, ready: false } : null });
+  }
+
+  /** The words were copied by hand; next is the photo, which answers to a challenge. */
+  writtenReady(step: string, challenge: string): void {
+    this.writtenFor = challenge;
+    this.set({ written: { step, ready: true } });
+  }
+
+  /** Remembers over a reload what was found out and chosen before recordings. */
+  private remember(more: Partial<Ready>): void {
+    const id = this.facts.capture?.handoff.id;
+    if (id === undefined) return;
+    const known = readJSON<Ready>(readyKey);
+    writeJSON(readyKey, { ...(known?.id === id ? known : {}), id, ...more });
+  }
+
   /** The camera gave up: it has to be asked for again. */
   cameraLost(fault: CameraFault): void {
     this.cameraFault = fault;
-    this.set({ allowed: false });
+    this.set({ allowed: false, tested: false });
   }
 
   /** A photo was taken: it is kept here and shown. */
@@ -375,6 +469,7 @@ export class Phone {
       error: null,
       url: undefined,
       cleared: false,
+      ...(step.kind === "clip" && this.writtenFor !== undefined ? { challenge: this.writtenFor } : {}),
     };
     this.takes = [...this.takes.filter((one) => one.step !== step.id), take];
     this.changed();
@@ -472,6 +567,7 @@ export class Phone {
       this.accepted.clear();
       const kept = readJSON<KeptReceipt>(receiptKey);
       this.receipts = kept?.id === capture.handoff.id ? kept.items : [];
+      this.clips.stop();
       if (capture.handoff.state === "active") await this.restore(capture);
     } else if (before.handoff.state !== "active" && capture.handoff.state === "active" && this.takes.length === 0) {
       await this.restore(capture);
@@ -480,6 +576,11 @@ export class Phone {
     // After a reload in the middle: back to the viewfinder at once where the browser asks nothing any more.
     const allowed = this.facts.allowed || (before === null && started && (await cameraAllowed()));
     this.set({ capture, landing: null, code: null, end: null, unreachable: false, started, allowed });
+    const ready = before === null ? readJSON<Ready>(readyKey) : null;
+    if (ready?.id === capture.handoff.id) {
+      if (ready.type !== undefined && this.clips.type === "") [this.clips.type, this.clips.rate] = [ready.type, ready.rate ?? null];
+      this.set({ wifi: ready.wifi === true, tested: this.clips.type !== "" });
+    }
     if (capture.handoff.state === "done") return this.finished();
     if (capture.handoff.state !== "active" && capture.handoff.state !== "claimed") return this.over(capture.handoff.state as End);
     this.listen();
@@ -506,10 +607,12 @@ export class Phone {
         error: null,
         url: photo.url,
         cleared: false,
+        ...(photo.challenge === undefined ? {} : { challenge: photo.challenge }),
       });
     }
+    await this.clips.restore(capture);
     // Unfinished uploads of which nothing is left here can never be finished: they only take up the step's room.
-    for (const step of capture.steps) {
+    for (const step of capture.steps.filter((one) => one.kind !== "clip")) {
       for (const take of step.takes) {
         const mine = this.takes.some((one) => one.url !== undefined && uploadIdOf(one.url) === take.upload_id);
         if (take.state === "open" && !mine) await discardUpload(take.upload_id, "capture");
@@ -583,6 +686,7 @@ export class Phone {
         as: "capture",
         signal: stop.signal,
         ...(take.url === undefined ? {} : { url: take.url }),
+        ...(take.challenge === undefined ? {} : { challenge: take.challenge }),
         onCreated: (url) => {
           take.url = url;
           void this.stash(take);
@@ -636,7 +740,7 @@ export class Phone {
   private async submit(): Promise<void> {
     const capture = this.facts.capture;
     if (capture === null || capture.handoff.state !== "active" || this.submitting || this.facts.end !== null) return;
-    if (this.takes.length > 0 || !capture.steps.every(settled) || !(begun(this.facts, capture) || this.accepted.size > 0)) return;
+    if (this.all.length > 0 || !capture.steps.every(settled) || !(begun(this.facts, capture) || this.accepted.size > 0)) return;
     this.submitting = true;
     this.problem = null;
     try {
@@ -684,7 +788,7 @@ export class Phone {
     const caseId = this.facts.capture?.handoff.case_id;
     if (caseId === undefined || this.facts.capture?.handoff.state !== "active") return;
     if (this.live?.send({ type: "progress", ...doing }) === true) return;
-    void api.progress(caseId, doing.step, doing.phase, doing.hint, "capture").catch(() => undefined);
+    void api.progress(caseId, doing, "capture").catch(() => undefined);
   }
 
   private async stash(take: Take): Promise<void> {
@@ -701,6 +805,7 @@ export class Phone {
       focus: take.focus,
       used: take.state !== "look",
       ...(take.url === undefined ? {} : { url: take.url }),
+      ...(take.challenge === undefined ? {} : { challenge: take.challenge }),
       at: Date.now(),
     });
     // Taken away while it was being written.
@@ -739,6 +844,7 @@ export class Phone {
     this.link = "connecting";
     this.teller.stop();
     this.takes = [];
+    this.clips.stop();
     this.sentBefore = 0;
     this.accepted.clear();
     this.waiting = false;
@@ -750,6 +856,7 @@ export class Phone {
   private leave(): void {
     this.stop();
     void forgetAll();
+    void this.clips.forget();
   }
 
   private async doing(work: () => Promise<void>): Promise<void> {
@@ -826,20 +933,6 @@ export function endOf(problem: Problem): End | null {
 function endState(problem: Problem): End | null {
   const told = problem.members.state;
   return told === "expired" || told === "cancelled" || told === "locked" || told === "reported" || told === "superseded" ? told : null;
-}
-
-/** Repeats a safe call while the network or the server is away. */
-async function patiently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
-    try {
-      return await work();
-    } catch (error) {
-      const passing = error instanceof NoAnswer || (error instanceof Problem && (error.status >= 500 || error.status === 429));
-      if (!passing) throw error;
-      await pause(Math.max(backOff(attempt), error instanceof Problem ? error.retryAfter * 1000 : 0), signal);
-    }
-  }
 }
 
 /** Vibrates where there is a motor, once the page was touched, unless the person asked for calm. */

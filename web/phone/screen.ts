@@ -8,7 +8,8 @@ import type { Capture, CaptureStep, Landing } from "../shared/types";
 
 /**
  * Why this phone's part is over. "stale" and "unknown" are about a code, "expired" about a phone
- * that had begun; "elsewhere": the page was opened in another tab; "mistake": a wrong tap.
+ * that had begun; "elsewhere": the page was opened in another tab; "later": the person goes on when there is
+ * Wi-Fi; "mistake": a wrong tap.
  */
 export type End =
   | "stale"
@@ -21,14 +22,20 @@ export type End =
   | "superseded"
   | "ended"
   | "elsewhere"
+  | "later"
   | "mistake";
 
-/** A photo on this phone as far as screens care. */
+/** A photo or recording on this phone as far as screens care. */
 export interface LocalTake {
   id: string;
   step: string;
-  /** "look": taken, not looked at yet. "queued" … "accepting": used, on its way. "failed": needs the person. */
-  state: "look" | "queued" | "sending" | "accepting" | "failed";
+  /** A recording. */
+  clip?: true;
+  /**
+   * "recording": being made. "look": taken, not looked at yet. "queued" … "accepting": used, on its way. "failed":
+   * needs the person. "lost": a recording that broke off.
+   */
+  state: "recording" | "look" | "queued" | "sending" | "accepting" | "failed" | "lost";
 }
 
 /** Everything that decides. */
@@ -48,6 +55,12 @@ export interface Facts {
   started: boolean;
   /** The camera was allowed since the page was opened. */
   allowed: boolean;
+  /** What recordings cost to send was read, and they are to be made now. */
+  wifi: boolean;
+  /** Camera, microphone and recorder were tried since the page was opened. */
+  tested: boolean;
+  /** A statement that is written by hand, and whether the words were copied. */
+  written: { step: string; ready: boolean } | null;
   takes: readonly LocalTake[];
 }
 
@@ -56,7 +69,8 @@ export type Screen =
   | { name: "inapp"; app: App }
   | { name: "unsupported"; missing: CameraFault }
   | { name: "stopped"; end: End }
-  | { name: "permission" | "photo"; step: CaptureStep }
+  | { name: "permission" | "photo" | "wifi" | "selftest" | "clip" | "written"; step: CaptureStep }
+  | { name: "look" | "lost"; step: CaptureStep; take: LocalTake }
   | { name: "check"; step: CaptureStep; take: LocalTake | null };
 
 /** Decides the screen. */
@@ -94,13 +108,17 @@ function work(f: Facts, capture: Capture): Screen {
   if (!begun(f, capture)) return { name: "plan" };
   for (const step of capture.steps) {
     const take = f.takes.find((one) => one.step === step.id);
-    if (take?.state === "look" || take?.state === "failed") return { name: "check", step, take };
+    if (take?.state === "lost") return { name: "lost", step, take };
+    if (take?.state === "recording") return { name: "clip", step };
+    if (take?.state === "look" || take?.state === "failed") return { name: take.clip ? "look" : "check", step, take };
   }
   const next = nextStep(capture, f.takes);
   if (next === null) return { name: "sending" };
   // Stored by an earlier visit, with nothing of it left here: looked at from the server's copy.
-  if (next.state === "stored" && storedTake(next) !== null) return { name: "check", step: next, take: null };
+  if (next.kind !== "clip" && next.state === "stored" && storedTake(next) !== null) return { name: "check", step: next, take: null };
   if (f.missing !== null) return { name: "unsupported", missing: f.missing };
+  if (next.kind === "clip" && f.written?.step === next.id) return { name: f.written.ready ? "photo" : "written", step: next };
+  if (next.kind === "clip") return { name: !f.wifi ? "wifi" : f.tested ? "clip" : "selftest", step: next };
   return { name: f.allowed ? "photo" : "permission", step: next };
 }
 

@@ -5,6 +5,7 @@ import { Icon } from "../shared/icons";
 import { has, megabytes, span, t, tn } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { serverNow } from "../shared/api";
+import { estimate } from "../shared/estimate";
 import { askCamera, CameraError, type CameraFault } from "../shared/camera";
 import { PairToken, Token } from "../shared/token";
 import type { CaptureStep } from "../shared/types";
@@ -250,14 +251,12 @@ export function Denied({ phone }: { phone: Phone }) {
   );
 }
 
-/** About how long and how much a photo takes; told before the first one. */
-const minutesAPhoto = 1;
-const bytesAPhoto = 2_000_000;
-
 /** What comes: only the steps of this handoff. */
 export function Plan({ phone }: { phone: Phone }) {
   const capture = phone.capture!;
-  const left = stepsLeft(capture, phone.photos);
+  const left = stepsLeft(capture, phone.all);
+  const { minutes, bytes } = estimate(left);
+  const clips = capture.steps.some((step) => step.kind === "clip");
   return (
     <Page
       phone={phone}
@@ -267,11 +266,11 @@ export function Plan({ phone }: { phone: Phone }) {
         </Button>
       }
     >
-      <Heading screen="plan">{left.length === 0 ? t("phone.plan.none") : tn("phone.plan", left.length)}</Heading>
+      <Heading screen="plan">{left.length === 0 ? t("phone.plan.none") : tn(clips ? "phone.plan.steps" : "phone.plan", left.length)}</Heading>
       <ol class="plan">
         {capture.steps.map((step) => (
           <li key={step.id} class="plan-step" data-test={`plan-${step.id}`}>
-            <Icon name={step.id === "document_back" ? "id-back" : "id-front"} />
+            <Icon name={step.kind === "clip" ? "clip" : step.id === "document_back" ? "id-back" : "id-front"} />
             <span>{stepName(step)}</span>
             {settled(step) ? <span class="plan-state">{t("step.state.accepted")}</span> : null}
           </li>
@@ -279,10 +278,10 @@ export function Plan({ phone }: { phone: Phone }) {
       </ol>
       {left.length === 0 ? null : (
         <>
-          <p>{t("prepare", { min: left.length * minutesAPhoto })}</p>
+          <p>{t("prepare", { min: minutes })}</p>
           <div class="soft">
-            <p>{t("phone.plan.data", { mb: Math.ceil((left.length * bytesAPhoto) / 1_000_000) })}</p>
-            <p>{t("phone.plan.private", { operator: operatorName(phone) })}</p>
+            <p>{t(clips ? "phone.plan.data.clips" : "phone.plan.data", { mb: megabytes(bytes, true) })}</p>
+            <p>{t(clips ? "phone.plan.private.clips" : "phone.plan.private", { operator: operatorName(phone) })}</p>
           </div>
         </>
       )}
@@ -407,7 +406,7 @@ export function Unsupported({ phone, missing }: { phone: Phone; missing: CameraF
 /** Everything is taken; the bytes go. The last part is named, not hidden behind a full bar. */
 export function Sending({ phone }: { phone: Phone }) {
   const { stored, total, seconds } = phone.sending;
-  const moving = phone.photos.some((take) => take.state === "queued" || take.state === "sending");
+  const moving = phone.all.some((take) => take.state === "queued" || take.state === "sending");
   const quarter = total === 0 ? 0 : Math.floor((stored / total) * 4) * 25;
   useEffect(() => {
     if (quarter > 0 && moving) announce(t("phone.sent", { n: quarter }));

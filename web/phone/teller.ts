@@ -7,6 +7,11 @@ export interface Doing {
   step: string;
   phase: Phase;
   hint?: Hint;
+  /** Of a recording: which prompt (from 0) of how many, which take (from 1), and how long it is. */
+  prompt_index?: number;
+  prompt_count?: number;
+  take?: number;
+  elapsed_ms?: number;
 }
 
 const every = 250;
@@ -24,7 +29,7 @@ export class Teller {
 
   /** Tells; the newest word wins where several come at once. */
   say(doing: Doing): void {
-    const text = `${doing.step} ${doing.phase} ${doing.hint ?? ""}`;
+    const text = `${doing.step} ${doing.phase} ${doing.hint ?? ""} ${doing.prompt_index ?? ""} ${doing.take ?? ""} ${doing.elapsed_ms ?? ""}`;
     clearTimeout(this.timer);
     if (text === this.last) return;
     const wait = this.at + every - this.now();

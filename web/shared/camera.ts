@@ -106,16 +106,17 @@ export function faultOf(error: unknown): CameraFault {
 
 /**
  * Opens a camera into `video` and resolves when a frame was decoded; otherwise rejects with
- * CameraError, or with the signal's reason. `onLost` is called once when the camera stops giving frames later.
+ * CameraError, or with the signal's reason. `onLost` is called once when the camera stops giving frames later. `acquire`
+ * gets the stream where a camera alone is not enough.
  */
 export async function openCamera(
   video: HTMLVideoElement,
-  options: { facing: "environment" | "user"; signal?: AbortSignal; onLost?: (fault: CameraFault) => void },
+  options: { facing: "environment" | "user"; signal?: AbortSignal; onLost?: (fault: CameraFault) => void; acquire?: () => Promise<MediaStream> },
 ): Promise<Camera> {
   const missing = cameraMissing();
   if (missing !== null) throw new CameraError(missing);
   for (let attempt = 0; ; attempt++) {
-    const stream = await acquire(options.facing);
+    const stream = await (options.acquire ?? (() => acquire(options.facing)))();
     try {
       options.signal?.throwIfAborted();
       await show(video, stream, options.signal);

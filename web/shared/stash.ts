@@ -19,6 +19,8 @@ export interface Kept {
   focus: { x: number; y: number; width: number; height: number };
   /** The applicant looked and uses it; until then it is not sent. */
   used: boolean;
+  /** What it answers to, where it is the photo of a written statement. */
+  challenge?: string;
   /** The upload's address once the server gave one. */
   url?: string;
   at: number;
