@@ -271,7 +271,7 @@ func (c *cluster) redisPauses(ps *people) {
 				t.Errorf("%s: 503 without Retry-After: %s", path, a.body)
 			case a.status != 200 && a.status != 503:
 				t.Errorf("%s: %d %s", path, a.status, a.body)
-			case took > 12*time.Second:
+			case took > 6*time.Second:
 				t.Errorf("%s: it took %v", path, took)
 			default:
 				mu.Lock()

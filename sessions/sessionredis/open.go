@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -24,7 +25,8 @@ type Client = redis.UniversalClient
 //	redis://s1:26379,redis://s2:26379?master_name=NAME   a master, by its sentinels
 //
 // Of several addresses the first one's user, password and scheme hold for all. The
-// client is the caller's to close. Errors never repeat the password.
+// client is the caller's to close. Errors never repeat the password. A command of the client, or a
+// pipeline, ends within two seconds even where Redis does not answer.
 func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 	one, several, err := parse(address)
 	if err != nil {
@@ -39,11 +41,38 @@ func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 		several.ContextTimeoutEnabled = true
 		client = redis.NewUniversalClient(several)
 	}
+	client.AddHook(patience{})
 	if err := Ping(ctx, client); err != nil {
 		_ = client.Close()
 		return nil, fmt.Errorf("reach Redis: %w", err)
 	}
 	return client, nil
+}
+
+// commandFor is how long one command may take, with waiting for a connection, opening it and repeating the
+// command. The driver repeats on timeouts of its own, so that a Redis that stands still would hold callers for
+// ten seconds.
+const commandFor = 2 * time.Second
+
+// patience ends every command in time.
+type patience struct{}
+
+func (patience) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (patience) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		ctx, cancel := context.WithTimeout(ctx, commandFor)
+		defer cancel()
+		return next(ctx, cmd)
+	}
+}
+
+func (patience) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		ctx, cancel := context.WithTimeout(ctx, commandFor)
+		defer cancel()
+		return next(ctx, cmds)
+	}
 }
 
 // Ping reports whether the Redis behind client serves: the server or the master answers, or a cluster that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,6 +95,31 @@ func TestOpen(t *testing.T) {
 		}
 		_ = client.Close()
 	})
+}
+
+// A Redis that takes connections and says nothing holds nobody for long.
+func TestAPausedRedisIsUnavailableWithinSeconds(t *testing.T) {
+	s := redistest.StartReal(t)
+	client, err := sessionredis.Open(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	store := sessionredis.New(client)
+	if err := s.Client().Do(t.Context(), "CLIENT", "PAUSE", "60000", "ALL").Err(); err != nil {
+		t.Fatal(err)
+	}
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	for range 50 { // more than there are connections
+		asking.Go(func() {
+			began := time.Now()
+			_, err := store.Session(t.Context(), "h", began)
+			if took := time.Since(began); fault.KindOf(err) != fault.Unavailable || took > 4*time.Second {
+				t.Errorf("after %v: %v", took, err)
+			}
+		})
+	}
 }
 
 func TestOpenRefusesOtherAddressesWithoutRepeatingThem(t *testing.T) {
