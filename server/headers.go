@@ -9,6 +9,9 @@ import (
 // apiPolicy is the content policy of everything that is not a page.
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
+// workerPolicy is the content policy of the phone app's service worker: it fetches our own files and runs nothing.
+const workerPolicy = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+
 // permissions switches off what no page of ours uses; camera and microphone are for us alone.
 const permissions = "accelerometer=(), autoplay=(self), browsing-topics=(), camera=(self), display-capture=(), " +
 	"geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(self), midi=(), payment=(), " +

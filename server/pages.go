@@ -85,10 +85,12 @@ func typeOf(name string) string {
 	return "application/octet-stream"
 }
 
-// pageRoutes serves the apps: the desk at /, the phone at /h, and their files.
+// pageRoutes serves the apps: the desk at /, the phone at /h, what tells whether a device can record at
+// /diagnose, and their files.
 func (s *Server) pageRoutes(r fiber.Router) {
 	r.Get("/", func(c *fiber.Ctx) error { return s.sendPage(c, "index.html") })
 	r.Get("/h", func(c *fiber.Ctx) error { return s.sendPage(c, "h.html") })
+	r.Get("/diagnose", func(c *fiber.Ctx) error { return s.sendPage(c, "diagnose.html") })
 	for name := range s.pages {
 		if !strings.HasSuffix(name, ".html") {
 			r.Get("/"+name, func(c *fiber.Ctx) error { return s.sendPage(c, name) })
@@ -111,6 +113,9 @@ func (s *Server) sendPage(c *fiber.Ctx, name string) error {
 	}
 	if strings.HasSuffix(name, ".html") {
 		c.Set(fiber.HeaderContentSecurityPolicy, s.pagePolicy(c))
+	}
+	if name == "sw.js" { // it lives under the policy that it came with
+		c.Set(fiber.HeaderContentSecurityPolicy, workerPolicy)
 	}
 	if c.Get(fiber.HeaderIfNoneMatch) == p.etag {
 		return c.SendStatus(fiber.StatusNotModified)

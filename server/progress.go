@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gofiber/fiber/v2"
@@ -19,10 +20,19 @@ var (
 // maxPrompt is the highest number of a prompt; a script has fewer.
 const maxPrompt = 64
 
+// Bounds of what else is told of a take.
+const (
+	maxTakeNumber = 1000
+	maxElapsedMS  = 3_600_000
+)
+
 // progressNote is the body of a progress call, and most of the message on a socket.
 type progressNote struct {
 	Phase       string `json:"phase"`
 	PromptIndex *int   `json:"prompt_index"`
+	PromptCount int    `json:"prompt_count"`
+	Take        int    `json:"take"`
+	ElapsedMS   int64  `json:"elapsed_ms"`
 	Hint        string `json:"hint"`
 }
 
@@ -38,10 +48,18 @@ func (n progressNote) check(step string) (live.Progress, error) {
 	if n.PromptIndex != nil && (*n.PromptIndex < 0 || *n.PromptIndex > maxPrompt) {
 		bad = append(bad, fault.Field{Field: "prompt_index", Code: "out_of_range", Detail: "A prompt's number is between 0 and 64."})
 	}
+	outside := func(field string, v, most int64) {
+		if v < 0 || v > most {
+			bad = append(bad, fault.Field{Field: field, Code: "out_of_range", Detail: fmt.Sprintf("It is between 0 and %d.", most)})
+		}
+	}
+	outside("prompt_count", int64(n.PromptCount), maxPrompt)
+	outside("take", int64(n.Take), maxTakeNumber)
+	outside("elapsed_ms", n.ElapsedMS, maxElapsedMS)
 	if len(bad) > 0 {
 		return live.Progress{}, fault.Fields(bad...)
 	}
-	return live.Progress{Step: step, Phase: n.Phase, PromptIndex: n.PromptIndex, Hint: n.Hint}, nil
+	return live.Progress{Step: step, Phase: n.Phase, PromptIndex: n.PromptIndex, PromptCount: n.PromptCount, Take: n.Take, ElapsedMS: n.ElapsedMS, Hint: n.Hint}, nil
 }
 
 // showProgress shows what is being done. It is never stored.
