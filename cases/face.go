@@ -36,6 +36,7 @@ const (
 	MaxFaceBytes      = 12 << 20 // of all frames
 	MaxFaceFrameBytes = face.MaxFrameBytes
 	faceChallengeFor  = 3 * time.Minute // the moves, done calmly and twice over, and the way here
+	busyFor           = 3 * time.Second // until others' faces are done
 	seenOfEachTry     = 4               // frames of a try that are remembered, so that they are not sent again
 )
 
@@ -49,7 +50,7 @@ var (
 	ErrFaceBusy        = face.ErrBusy
 	ErrFrameTooLarge   = face.ErrTooLarge
 	ErrFrameUnreadable = face.ErrUnreadable
-	ErrFaceTries  = fault.New(fault.Conflict, "face_tries_used", "This did not work several times. Choose another way.")
+	ErrFaceTries       = fault.New(fault.Conflict, "face_tries_used", "This did not work several times. Choose another way.")
 )
 
 // FacePolicy says how faces are verified.
@@ -307,6 +308,9 @@ func (s *Service) judgeFace(ctx context.Context, c *change, ch Challenge, portra
 		jpegs[i] = f.JPEG
 	}
 	observed, err := s.cfg.Faces.LookAll(ctx, jpegs)
+	if errors.Is(err, face.ErrBusy) {
+		err = ErrFaceBusy.After(busyFor)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -375,10 +379,16 @@ func (s *Service) failFace(ctx context.Context, by Actor, id string, r FaceReque
 	return ErrFaceFailed.With("reasons", reasonsOf(judged.failed)).With("tries_left", left)
 }
 
+// reasonsOf is what is told of a face that failed: nothing of what is hidden.
 func reasonsOf(codes []string) []Reason {
 	var out []Reason
 	for _, code := range codes {
-		out = append(out, Reason{Code: code, Step: Face})
+		if cr, ok := reasonByCode[code]; ok && !cr.Hidden {
+			out = append(out, Reason{Code: code, Step: Face})
+		}
+	}
+	if out == nil {
+		out = []Reason{{Code: "liveness.failed", Step: Face}}
 	}
 	return out
 }

@@ -45,6 +45,14 @@ func (s *Service) checkPhotos(ctx context.Context, c Case, level int) (func(*cha
 			if t.State != TakeAccepted {
 				continue
 			}
+			if st.Kind == KindFace {
+				of, err := s.checkFaceStep(ctx, c, t)
+				if err != nil {
+					return nil, fmt.Errorf("check the face: %w", err)
+				}
+				found = append(found, of...)
+				continue
+			}
 			p := photo{step: st.ID, digest: t.SHA256}
 			if err := s.decodePhoto(ctx, t.UploadID, func(d checks.Photo) { p.Examined = checks.Examine(d.Image) }); err != nil {
 				return nil, fmt.Errorf("decode %s: %w", st.ID, err)

@@ -407,7 +407,7 @@ const (
 // UnfinishedFor is how long a take that nobody kept stays.
 const UnfinishedFor = 24 * time.Hour
 
-// limitsOf returns what a take of this step may be; a face is no upload (see evidence).
+// limitsOf returns what a take of this step may be; of a face, all frames of its evidence.
 func limitsOf(st Step) Limits {
 	switch st.Kind {
 	case KindPhoto:
@@ -415,5 +415,5 @@ func limitsOf(st Step) Limits {
 	case KindClip:
 		return Limits{MaxBytes: maxClipBytes, Filetypes: []string{"video/mp4", "video/webm", "video/x-matroska"}}
 	}
-	return Limits{Filetypes: []string{}}
+	return Limits{MaxBytes: MaxFaceBytes, Filetypes: []string{"image/jpeg"}}
 }

@@ -168,6 +168,9 @@ func streams(method, path string) bool {
 	if method != fiber.MethodPost && method != fiber.MethodPatch {
 		return false
 	}
+	if isEvidence(path) {
+		return method == fiber.MethodPost
+	}
 	rest, ok := strings.CutPrefix(path, "/v1/uploads")
 	if !ok {
 		return false

@@ -68,7 +68,7 @@ func (s *Server) timed(c *fiber.Ctx) error {
 
 // long reports whether a path moves evidence or stays open.
 func long(path string) bool {
-	return strings.HasPrefix(path, "/v1/uploads") || strings.HasPrefix(path, "/v1/media/") || strings.HasSuffix(path, "/live")
+	return strings.HasPrefix(path, "/v1/uploads") || strings.HasPrefix(path, "/v1/media/") || isEvidence(path) || strings.HasSuffix(path, "/live")
 }
 
 // routeOf is the pattern that answered, never the path: what was typed may be anything. It is empty

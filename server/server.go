@@ -81,6 +81,7 @@ type Server struct {
 	transport transport
 	metrics   *metrics
 	sockets   sockets
+	evidence  chan struct{} // bounds the evidence in memory
 }
 
 // New checks the configuration and builds the routes.
@@ -102,7 +103,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) map[string]error { return nil }
 	}
-	s := &Server{cfg: cfg, public: public, hosts: hostSet(public, cfg.Hosts)}
+	s := &Server{cfg: cfg, public: public, hosts: hostSet(public, cfg.Hosts), evidence: make(chan struct{}, evidenceAtOnce)}
 	if s.pages, err = loadPages(cfg.Pages); err != nil {
 		return nil, fmt.Errorf("server: read the pages: %w", err)
 	}

@@ -28,6 +28,9 @@ type config struct {
 	KeyFile        string
 	RedisURL       string
 	MongoURL       string
+	S3URL          string
+	S3AccessKey    string
+	S3SecretKey    string
 	TrustedProxies []netip.Prefix
 	OperatorName   string
 	OperatorWhy    string
@@ -67,6 +70,12 @@ var settings = []setting{
 		func(c *config, v string) error { c.RedisURL = v; return checkScheme(v, "redis", "rediss") }},
 	{"mongo-url", "SYMBOLON_MONGO_URL", "", "mongodb:// or mongodb+srv:// with a database name, for cases; a file in DATA where it is not given",
 		func(c *config, v string) error { c.MongoURL = v; return checkScheme(v, "mongodb", "mongodb+srv") }},
+	{"s3-url", "SYMBOLON_S3_URL", "", "https://HOST/BUCKET, with /PREFIX and ?region=NAME where needed, for photos and recordings; a folder in DATA where it is not given",
+		func(c *config, v string) error { c.S3URL = v; return checkBucket(v) }},
+	{"", "SYMBOLON_S3_ACCESS_KEY", "", "the name of the key for the bucket",
+		func(c *config, v string) error { c.S3AccessKey = v; return nil }},
+	{"", "SYMBOLON_S3_SECRET_KEY", "", "the key for the bucket",
+		func(c *config, v string) error { c.S3SecretKey = v; return nil }},
 	{"trusted-proxies", "SYMBOLON_TRUSTED_PROXIES", "", "addresses or networks, separated by commas, whose X-Forwarded-For and -Proto count",
 		func(c *config, v string) (err error) { c.TrustedProxies, err = prefixes(v); return err }},
 	{"policy", "SYMBOLON_POLICY", "", "the file with what is asked of customers, see symbolon policy show; that one where it is not given",
@@ -146,6 +155,9 @@ func readConfig(name string, args, environ []string, out io.Writer, more ...func
 	}
 	if c.KeyFile == "" {
 		c.KeyFile = filepath.Join(c.Data, "operator.key")
+	}
+	if err := checkS3(c); err != nil {
+		return c, err
 	}
 	return c, nil
 }

@@ -27,7 +27,6 @@ import (
 	"github.com/symbolon/symbolon/live"
 	"github.com/symbolon/symbolon/live/liveredis"
 	"github.com/symbolon/symbolon/media"
-	"github.com/symbolon/symbolon/media/mediafs"
 	"github.com/symbolon/symbolon/seal"
 	"github.com/symbolon/symbolon/server"
 	"github.com/symbolon/symbolon/server/localtls"
@@ -116,6 +115,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	var alipay cases.Alipay // not a nil *Client in it
 	if p.alipay != nil {
 		alipay = p.alipay
+		p.closers = append(p.closers, func() error { p.alipay.Close(); return nil })
 	}
 	p.cases, err = cases.New(ctx, cases.Config{
 		Alipay: alipay,
@@ -158,12 +158,12 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		return p, err
 	}
 
-	files, err := mediafs.Open(mediaFolder(c))
+	files, err := openMedia(ctx, c)
 	if err != nil {
-		return p, fmt.Errorf("the media folder does not open: %w", err)
+		return p, err
 	}
 	p.media, err = media.New(media.Config{
-		Store: files, Key: p.cases.Key,
+		Store: files.Store, Key: p.cases.Key,
 		Completed: func(ctx context.Context, st media.Status) error {
 			_, err := p.cases.TakeStored(ctx, st.CaseID, st.ID, st.Length, st.SHA256, st.Head)
 			return err
@@ -182,8 +182,11 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Ready: func(ctx context.Context) map[string]error {
 			bad := map[string]error{}
 			for name, ping := range map[string]func(context.Context) error{
-				"cases": backend.Ping, "sessions": func(ctx context.Context) error { return sessionredis.Ping(ctx, redis) },
+				"cases": backend.Ping, "sessions": func(ctx context.Context) error { return sessionredis.Ping(ctx, redis) }, "media": files.ping,
 			} {
+				if ping == nil {
+					continue
+				}
 				if err := ping(ctx); err != nil {
 					bad[name] = err
 				}
@@ -354,6 +357,7 @@ func (p *program) run(ctx context.Context) error {
 	if ops != nil {
 		cause = errors.Join(cause, ops.Shutdown(end))
 	}
+	p.hub.Close()
 	stopWork()
 	_ = g.Wait()
 	return errors.Join(cause, p.close())

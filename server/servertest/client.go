@@ -267,10 +267,13 @@ func (c *Client) Version() string {
 	return c.Do("GET", c.Path(""), nil).Want(c.t, 200).Header.Get("ETag")
 }
 
-// Offer asks for a handoff of the two sides of the document.
-func (c *Client) Offer() *Answer {
+// Offer asks for a handoff of these steps, or of the two sides of the document.
+func (c *Client) Offer(steps ...string) *Answer {
 	c.t.Helper()
-	return c.Do("POST", c.Path("/handoffs"), map[string]any{"steps": []string{"document_front", "document_back"}}).Want(c.t, 201)
+	if steps == nil {
+		steps = []string{"document_front", "document_back"}
+	}
+	return c.Do("POST", c.Path("/handoffs"), map[string]any{"steps": steps}).Want(c.t, 201)
 }
 
 // Claim is a phone that claims the handoff of an offer by its text code.
@@ -283,10 +286,10 @@ func (c *Client) Claim(offer *Answer) *Client {
 	return p
 }
 
-// Phone is a phone whose handoff is active.
-func (c *Client) Phone() (phone *Client, handoffID string) {
+// Phone is a phone whose handoff, of these steps or of the two sides of the document, is active.
+func (c *Client) Phone(steps ...string) (phone *Client, handoffID string) {
 	c.t.Helper()
-	offer := c.Offer()
+	offer := c.Offer(steps...)
 	phone = c.Claim(offer)
 	number := c.Do("GET", "/v1/handoffs/"+offer.String("id"), nil).Want(c.t, 200).String("match.number")
 	phone.Do("POST", "/v1/capture/match", map[string]any{"number": number}).Want(c.t, 200)
