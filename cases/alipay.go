@@ -115,6 +115,9 @@ type AlipayTry struct {
 	Who   []byte `json:"who" bson:"who"` // keyed hash of document type, name and number
 	// Offline: a TEST GATEWAY was asked.
 	Offline bool `json:"offline,omitempty" bson:"offline,omitempty"`
+	// Reference stands in the address that Alipay opens afterwards. It stays the same, because what is asked for again
+	// under one order has to.
+	Reference string `json:"reference" bson:"reference"`
 
 	StartedAt  time.Time `json:"started_at" bson:"started_at"`
 	ReturnedAt time.Time `json:"returned_at,omitzero" bson:"returned_at,omitempty"` // the person came back, which proves nothing
@@ -223,8 +226,9 @@ func (s *Service) StartAlipay(ctx context.Context, by Actor, id string, r Alipay
 			return ErrAlipayTries
 		}
 		c.endAlipay("void", nil)
+		order := newAlipayOrder()
 		try = AlipayTry{
-			Order: newAlipayOrder(), Epoch: by.Epoch, Owner: r.Owner, Who: hash, Offline: s.cfg.Alipay.Offline(), StartedAt: c.at, Tries: tries,
+			Order: order, Reference: s.alipayReference(id, order), Epoch: by.Epoch, Owner: r.Owner, Who: hash, Offline: s.cfg.Alipay.Offline(), StartedAt: c.at, Tries: tries,
 		}
 		c.Alipay = &try
 		return nil
@@ -233,7 +237,7 @@ func (s *Service) StartAlipay(ctx context.Context, by Actor, id string, r Alipay
 		return "", "", err
 	}
 	if try.CertifyID == "" {
-		if try.CertifyID, err = s.beginAlipay(ctx, by, id, try.Order, who, r.ReturnTo); err != nil {
+		if try.CertifyID, err = s.beginAlipay(ctx, by, id, try.Order, who, r.ReturnTo+"?r="+try.Reference); err != nil {
 			return "", "", err
 		}
 	}
@@ -242,7 +246,7 @@ func (s *Service) StartAlipay(ctx context.Context, by Actor, id string, r Alipay
 
 // beginAlipay asks Alipay to begin, and has the result asked for from then on.
 func (s *Service) beginAlipay(ctx context.Context, by Actor, id, order string, who AlipayPerson, returnTo string) (string, error) {
-	certifyID, err := s.cfg.Alipay.Begin(ctx, order, who, returnTo+"?r="+s.alipayReference(id, order))
+	certifyID, err := s.cfg.Alipay.Begin(ctx, order, who, returnTo)
 	if err != nil {
 		s.cfg.Log.Warn("alipay_not_begun", "case", id, "error", err)
 		if errors.Is(err, ErrAlipayRefused) {

@@ -249,6 +249,9 @@ func (c *Client) String() string {
 	return "Alipay"
 }
 
+// Close drops the connections that wait to be used again.
+func (c *Client) Close() { c.lib.Client.CloseIdleConnections() }
+
 // Begin implements cases.Alipay. The same order is asked for again when the answer got lost.
 func (c *Client) Begin(ctx context.Context, order string, who cases.AlipayPerson, returnTo string) (string, error) {
 	biz := map[string]any{
@@ -404,6 +407,13 @@ func (c *Client) channel(roots *x509.CertPool) *http.Client {
 type channel struct {
 	client *Client
 	wire   http.RoundTripper
+}
+
+// CloseIdleConnections is what http.Client asks a transport for.
+func (t *channel) CloseIdleConnections() {
+	if wire, ok := t.wire.(*http.Transport); ok {
+		wire.CloseIdleConnections()
+	}
 }
 
 // RoundTrip implements http.RoundTripper.

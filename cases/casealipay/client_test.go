@@ -95,12 +95,8 @@ func gateway(t *testing.T, certs bool) (*devgateway.Gateway, *Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.closeIdle)
+	t.Cleanup(c.Close)
 	return g, c
-}
-
-func (c *Client) closeIdle() {
-	c.lib.Client.Transport.(*channel).wire.(*http.Transport).CloseIdleConnections()
 }
 
 func TestAPersonPassesFailsOrIsNotThere(t *testing.T) {
@@ -269,7 +265,7 @@ func TestAnswersThatOpensslSigned(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := c.Result(t.Context(), strings.Repeat("a", 32))
-		c.closeIdle()
+		c.Close()
 		if r.Outcome != tc.outcome || !errors.Is(err, tc.err) {
 			t.Errorf("%s (certificates: %t): %q, %v", tc.file, tc.certs, r.Outcome, err)
 		}
@@ -292,7 +288,7 @@ func TestAnswersThatOpensslSigned(t *testing.T) {
 		if r, err := c.Result(t.Context(), strings.Repeat("a", 32)); err == nil {
 			t.Errorf("byte %d changed: %q", i, r.Outcome)
 		}
-		c.closeIdle()
+		c.Close()
 	}
 }
 
@@ -357,7 +353,7 @@ func TestWhatIsAskedIsWhatWasAgreed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.closeIdle()
+	defer c.Close()
 	if _, err := c.Begin(t.Context(), order, somebody, returnTo); err == nil {
 		t.Fatal("status 400 is an answer")
 	}
