@@ -435,7 +435,7 @@ func (w *writer) finish(t *ticket) error {
 	return w.s.cfg.Completed(ctx, st)
 }
 
-// complete seals the end, reads back what was stored, and fixes length and digest.
+// complete seals the end, makes it last, reads back what was stored, and fixes length and digest.
 func (w *writer) complete() error {
 	w.u.settling.Store(true)
 	defer w.u.settling.Store(false)
@@ -454,12 +454,13 @@ func (w *writer) complete() error {
 	if err := w.change(func() error { return w.f.Append(sealed) }); err != nil {
 		return fmt.Errorf("store the end: %w", err)
 	}
+	// First synced, then read: a store that moves the bytes to their last place does so in Sync.
+	if err := w.f.Sync(); err != nil {
+		return fmt.Errorf("sync upload: %w", err)
+	}
 	sum, err := g.digest()
 	if err != nil {
 		return err
-	}
-	if err := w.f.Sync(); err != nil {
-		return fmt.Errorf("sync upload: %w", err)
 	}
 	rec := w.rec
 	rec.Final = &final{Length: w.rec.Length, SHA256: sum}

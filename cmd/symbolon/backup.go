@@ -104,7 +104,7 @@ func backup(ctx context.Context, args []string, std stdio) (err error) {
 // makes it copy the cases again, which then do not name it any more.
 func copyAll(ctx context.Context, store *casesqlite.Store, c config, to string) (manifest, error) {
 	m := manifest{Schema: 1, Program: version, Missing: []string{}}
-	from, err := mediafs.Open(mediaFolder(c))
+	from, err := openMedia(ctx, c)
 	if err != nil {
 		return m, err
 	}
@@ -131,7 +131,7 @@ func copyAll(ctx context.Context, store *casesqlite.Store, c config, to string) 
 			if copied[id] {
 				continue
 			}
-			err := copyUpload(ctx, from, photos, id)
+			err := copyUpload(ctx, from.Store, photos, id)
 			switch {
 			case errors.Is(err, media.ErrUnknown):
 				m.Missing = append(m.Missing, id)
@@ -157,22 +157,6 @@ func copyAll(ctx context.Context, store *casesqlite.Store, c config, to string) 
 	}
 	m.Files, err = digests(to)
 	return m, err
-}
-
-// copyUpload copies a complete upload; media.ErrUnknown when it is not there or over.
-func copyUpload(ctx context.Context, from, to *mediafs.Store, id string) error {
-	info, err := from.Load(ctx, id)
-	if err != nil {
-		return err
-	}
-	var is struct {
-		Final  *struct{} `json:"final"`
-		GoneAt time.Time `json:"gone_at"`
-	}
-	if err := json.Unmarshal(info, &is); err != nil || is.Final == nil || !is.GoneAt.IsZero() {
-		return media.ErrUnknown
-	}
-	return from.Copy(ctx, id, info, to)
 }
 
 // namedTakes lists the stored takes of all cases of a copied store, in order.

@@ -46,6 +46,10 @@ func TestBadSettingsStopTheStartAndSayWhatToWrite(t *testing.T) {
 		{args: []string{"--public-url", "https://kyc.example.com/path"}, want: "write https://HOST"},
 		{args: []string{"--redis-url", "localhost:6379"}, want: "redis:// or rediss://"},
 		{args: []string{"--mongo-url", "localhost"}, want: "mongodb:// or mongodb+srv://"},
+		{args: []string{"--s3-url", "s3://evidence"}, want: "write https://HOST/BUCKET"},
+		{args: []string{"--s3-url", "https://s3.example.com"}, want: "write the bucket after the host"},
+		{args: []string{"--s3-url", "https://s3.example.com/evidence"}, want: "set SYMBOLON_S3_ACCESS_KEY and SYMBOLON_S3_SECRET_KEY"},
+		{env: []string{"SYMBOLON_S3_SECRET_KEY=x"}, want: "set SYMBOLON_S3_URL too"},
 		{args: []string{"--trusted-proxies", "10.0.0.0/33"}, want: "write 10.0.0.5 or 10.0.0.0/8"},
 		{args: []string{"--log", "loud"}, want: "text, json"},
 		{args: []string{"--data", ""}, want: "cannot be empty"},
@@ -58,9 +62,11 @@ func TestBadSettingsStopTheStartAndSayWhatToWrite(t *testing.T) {
 }
 
 func TestASecretInAnAddressIsNotRepeated(t *testing.T) {
-	_, err := readConfig("serve", nil, []string{"SYMBOLON_REDIS_URL=http://user:hunter2@redis"}, &bytes.Buffer{})
-	if err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("%v", err)
+	for _, v := range []string{"SYMBOLON_REDIS_URL=http://user:hunter2@redis", "SYMBOLON_S3_URL=https://key:hunter2@s3/evidence"} {
+		_, err := readConfig("serve", nil, []string{v}, &bytes.Buffer{})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/media"
-	"github.com/symbolon/symbolon/media/mediafs"
 	"github.com/symbolon/symbolon/seal"
 )
 
@@ -33,13 +32,13 @@ func openTools(ctx context.Context, c config) (*cases.Service, func() error, err
 	fail := func(err error) (*cases.Service, func() error, error) {
 		return nil, nil, errors.Join(err, backend.Close())
 	}
-	files, err := mediafs.Open(mediaFolder(c))
+	files, err := openMedia(ctx, c)
 	if err != nil {
 		return fail(err)
 	}
 	var p program
 	p.media, err = media.New(media.Config{
-		Store: files, Key: func(ctx context.Context, id string) (seal.Key, error) { return p.cases.Key(ctx, id) },
+		Store: files.Store, Key: func(ctx context.Context, id string) (seal.Key, error) { return p.cases.Key(ctx, id) },
 		Completed: func(context.Context, media.Status) error { return nil },
 	})
 	if err != nil {

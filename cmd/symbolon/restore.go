@@ -43,6 +43,17 @@ func restore(ctx context.Context, args []string, std stdio) (err error) {
 	if err := emptyFolder(c); err != nil {
 		return err
 	}
+	var bucket media.Store
+	if c.S3URL != "" {
+		kept, err := openMedia(ctx, c)
+		if err == nil {
+			err = emptyBucket(ctx, kept)
+		}
+		if err != nil {
+			return err
+		}
+		bucket = kept.Store
+	}
 	ring, err := givenKeys(c)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the operator's key is missing: without it nothing in a backup can be read; put it into %s or set SYMBOLON_KEY", c.KeyFile)
@@ -84,7 +95,18 @@ func restore(ctx context.Context, args []string, std stdio) (err error) {
 		return err
 	}
 	// The cases last: with them the folder counts as one that is used.
-	for _, name := range []string{"media", "cases.db"} {
+	names := []string{"media", "cases.db"}
+	if c.S3URL != "" {
+		names = names[1:]
+		files, err := mediafs.Open(filepath.Join(partial, "media"))
+		if err == nil {
+			err = bringBack(ctx, files, bucket)
+		}
+		if err != nil {
+			return fmt.Errorf("the photos cannot be put into their bucket: %w", err)
+		}
+	}
+	for _, name := range names {
 		if err := os.Rename(filepath.Join(partial, name), filepath.Join(c.Data, name)); err != nil {
 			return fmt.Errorf("the backup cannot be put into its place: %w", err)
 		}

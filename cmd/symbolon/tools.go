@@ -151,7 +151,7 @@ func checkConfig(_ context.Context, args []string, std stdio) error {
 		return here
 	}
 	_, err = fmt.Fprintf(std.out, "The settings can be used.\nDesk: http://%s · TLS: %s · sessions: %s · cases: %s · media: %s · Alipay: %s\n",
-		c.Listen, c.TLS, where(c.RedisURL, "in this process"), where(c.MongoURL, casesFile(c)), c.Data, asks)
+		c.Listen, c.TLS, where(c.RedisURL, "in this process"), where(c.MongoURL, casesFile(c)), where(c.S3URL, mediaFolder(c)), asks)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package mediafs
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -8,30 +9,24 @@ import (
 	"path/filepath"
 )
 
-// Copy copies a complete upload to another directory and waits until it is on the disk there. info is what
-// Load gave for it. media.ErrUnknown when its data is gone.
-func (s *Store) Copy(_ context.Context, id string, info []byte, to *Store) error {
-	from, err := s.path(id)
+// copyStep is how much Import reads at once; the bytes may come over a network.
+const copyStep = 1 << 20
+
+// Import stores a complete upload of another store, and waits until it is on the disk. info is what Load gave
+// there, data the sealed bytes. What was here under this id is replaced.
+func (s *Store) Import(_ context.Context, id string, info []byte, data io.Reader) error {
+	p, err := s.path(id)
 	if err != nil {
 		return err
 	}
-	p, err := to.path(id)
-	if err != nil {
-		return err
-	}
-	in, err := os.Open(from + dataExt)
-	if err != nil {
-		return told(err)
-	}
-	defer in.Close()
-	if err := to.folder(filepath.Dir(p)); err != nil {
+	if err := s.folder(filepath.Dir(p)); err != nil {
 		return told(err)
 	}
 	out, err := os.OpenFile(p+dataExt, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return told(err)
 	}
-	_, err = io.Copy(out, in)
+	_, err = bufio.NewReaderSize(data, copyStep).WriteTo(out)
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
 		return told(err)
 	}

@@ -243,7 +243,7 @@ func (f *file) Sync() error {
 	w := &whole{"data-" + random(), size}
 	ctx, cancel := context.WithTimeout(context.Background(), bulkTime)
 	defer cancel()
-	_, err := f.s.client.PutObject(ctx, f.s.bucket, f.dataName(w.Name), io.NewSectionReader(f, 0, size), size, minio.PutObjectOptions{DisableMultipart: true})
+	_, err := f.s.client.PutObject(ctx, f.s.bucket, f.dataName(w.Name), &reader{f: f, size: size}, size, minio.PutObjectOptions{DisableMultipart: true})
 	if err == nil {
 		err = f.change(nil, func(st state, _ int64) state {
 			st.Whole, st.Pieces = w, nil
@@ -262,4 +262,51 @@ func (f *file) Sync() error {
 	}
 	_ = f.s.removeAll(ctx, f.id+"/", func(name string) bool { return !keep[name] })
 	return nil
+}
+
+// readAhead is how much of the pieces is in memory while they are composed.
+const readAhead = 1 << 20
+
+// reader reads the data in large steps. It can go back to the start, for another try.
+type reader struct {
+	f        *file
+	at, size int64
+	buf      []byte
+	left     []byte // of buf, read and not handed out
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	if len(r.left) == 0 {
+		if r.at >= r.size {
+			return 0, io.EOF
+		}
+		if r.buf == nil {
+			r.buf = make([]byte, min(readAhead, r.size))
+		}
+		r.left = r.buf[:min(int64(len(r.buf)), r.size-r.at)]
+		if n, err := r.f.ReadAt(r.left, r.at); n < len(r.left) {
+			r.left = nil
+			return 0, errors.Join(err, io.ErrUnexpectedEOF)
+		}
+		r.at += int64(len(r.left))
+	}
+	n := copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
+// Seek implements io.Seeker.
+func (r *reader) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.at - int64(len(r.left))
+	case io.SeekEnd:
+		offset += r.size
+	}
+	if offset < 0 {
+		return 0, errors.New("medias3: seek before the start")
+	}
+	r.at, r.left = offset, nil
+	return offset, nil
 }

@@ -106,16 +106,24 @@ func Parse(address string) (endpoint *url.URL, bucket, prefix string, err error)
 
 // Open reaches the bucket and makes sure that uploads are safe in it.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	u, bucket, prefix, err := Parse(c.URL)
-	if err != nil {
-		return nil, fmt.Errorf("medias3: %w", err)
-	}
-	transport, err := minio.DefaultTransport(u.Scheme == "https")
+	transport, err := minio.DefaultTransport(strings.HasPrefix(c.URL, "https:"))
 	if err != nil {
 		return nil, fmt.Errorf("medias3: %w", err)
 	}
 	transport.MaxIdleConnsPerHost = 64
 	transport.DisableCompression = true
+	s, err := open(ctx, c, transport)
+	if err != nil {
+		transport.CloseIdleConnections()
+	}
+	return s, err
+}
+
+func open(ctx context.Context, c Config, transport http.RoundTripper) (*Store, error) {
+	u, bucket, prefix, err := Parse(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("medias3: %w", err)
+	}
 	client, err := minio.New(u.Host, &minio.Options{
 		Creds:  credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
 		Secure: u.Scheme == "https", Transport: transport,
@@ -129,7 +137,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		beatEvery: beatEvery, deadAfter: deadAfter, cells: map[string]*cell{},
 	}
 	if err := s.examine(ctx); err != nil {
-		transport.CloseIdleConnections()
 		return nil, fmt.Errorf("medias3: bucket %s: %w", bucket, err)
 	}
 	return s, nil
