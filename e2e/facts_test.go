@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"archive/zip"
+	"bytes"
+	"io/fs"
 	"strings"
 	"testing"
 )
@@ -12,6 +15,7 @@ func (w *world) facts(t *testing.T) {
 			p := w.newPerson(t, lang, false)
 			p.enter()
 			p.forSomebodyElse()
+			p.myData()
 			p.desk.calm()
 		})
 		t.Run("a company, "+lang, func(t *testing.T) {
@@ -36,10 +40,66 @@ func (p *person) enter() {
 	d.screen("overview")
 }
 
+// agree reads what is asked before Level 1 and agrees to it.
+func (p *tab) agree() {
+	p.t.Helper()
+	p.screen("consent")
+	p.seen("consent-identity")
+	p.seen("consent-documents")
+	p.shoot("consent")
+	p.press("consent-agree")
+}
+
+// myData looks at what is held of somebody who waits for a reviewer, withdraws a consent, takes everything along and has
+// it erased with the account.
+func (p *person) myData() {
+	d := p.desk
+	d.press("menu")
+	d.press("menu-data")
+	d.screen("data")
+	d.until(one("data-held") + `.dataset.rule === "waiting"`)
+	d.seen("data-identity")
+	d.shoot("data")
+	d.press("data-withdraw-documents")
+	d.press("withdraw-yes")
+	d.until(one("data-consent-documents") + `.dataset.state === "withdrawn"`)
+
+	d.press("data-download")
+	d.press("download-yes")
+	d.seen("error-data.password")
+	d.typeIn("data-password", password)
+	d.press("download-yes")
+	d.until("!" + one("download-dialog"))
+	id := ask[struct {
+		CaseID string `json:"case_id"`
+	}](d, 200, "GET", "/v1/me", nil).CaseID
+	all := d.download("/v1/cases/" + id + "/data.zip")
+	z, err := zip.NewReader(bytes.NewReader(all), int64(len(all)))
+	if err != nil {
+		p.Fatal(err)
+	}
+	data, err := fs.ReadFile(z, "data.json")
+	if err != nil || !bytes.Contains(data, []byte("陈大文")) || !bytes.Contains(data, []byte("H12345678")) {
+		p.Errorf("the download holds %s, %v", data, err)
+	}
+
+	d.press("data-erase")
+	d.typeIn("data-password", password)
+	d.press("erase-account")
+	d.shoot("data-erase")
+	d.press("erase-yes")
+	d.screen("signin")
+	d.typeIn("signin-email", p.email)
+	d.typeIn("signin-password", password)
+	d.press("signin-submit")
+	d.seen("signin-error")
+}
+
 // forSomebodyElse is Level 1 of somebody from Hong Kong who acts for another person.
 func (p *person) forSomebodyElse() {
 	d := p.desk
 	d.press("level-1-go")
+	d.agree()
 	d.screen("level1")
 	// Residents of mainland China are offered one document and told why; others choose of theirs.
 	d.until(`!document.querySelector('[data-test="document.type-passport"]')`)
@@ -99,6 +159,13 @@ func (p *person) company() {
 	d.press("kind-business")
 	d.shoot("overview-company")
 	d.press("level-1-go")
+	// Who says no first is told what follows, and comes back.
+	d.screen("consent")
+	d.press("consent-decline")
+	d.screen("consent-declined")
+	d.shoot("consent-declined")
+	d.press("consent-again")
+	d.agree()
 	d.screen("level1")
 	d.typeIn("field-business.legal_name", "样本贸易有限公司")
 	d.typeIn("field-business.registration.number", "91110000600037341M")

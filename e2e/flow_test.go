@@ -123,6 +123,7 @@ func (p *person) signUp() {
 func (p *person) level1() {
 	d := p.desk
 	d.press("level-1-go")
+	d.agree()
 	d.screen("level1")
 	d.press("level1-check")
 	d.seen("error-list")
