@@ -32,6 +32,7 @@ func applicantCalls(p *servertest.Client, handoffID string) map[string]call {
 		"store":    {"PUT", p.Path("/identity"), servertest.Identity(), []string{"If-Match", `"1"`}},
 		"submit":   {"POST", p.Path("/levels/2/submit"), none, []string{"If-Match", `"1"`}},
 		"reopen":   {"POST", p.Path("/levels/1/reopen"), none, []string{"If-Match", `"1"`}},
+		"script":   {"GET", p.Path("/steps/document_front/script"), nil, nil},
 		"offer":    {"POST", p.Path("/handoffs"), map[string]any{"steps": []string{"document_front"}}, nil},
 		"handoff":  {"GET", h, nil, nil},
 		"png":      {"GET", h + "/qr.png", nil, nil},

@@ -32,6 +32,7 @@ func (s *Server) routes() {
 	v1.Put("/cases/:id/identity/draft", s.putDraft)
 	v1.Post("/cases/:id/levels/:n/submit", s.submitLevel)
 	v1.Post("/cases/:id/levels/:n/reopen", s.reopenLevel)
+	v1.Get("/cases/:id/steps/:step/script", s.previewScript)
 	v1.Post("/cases/:id/steps/:step/accept", s.acceptTake)
 
 	// evidence.go

@@ -151,6 +151,7 @@ type captureStepView struct {
 	Limits       cases.Limits    `json:"limits"`
 	Takes        []takeView      `json:"takes"`
 	Provider     *providerView   `json:"provider"`
+	Alternatives []string        `json:"alternatives,omitempty"`
 }
 
 type budgetView struct {
@@ -382,7 +383,7 @@ func (s *Server) captureSnapshot(ctx context.Context, p principal, seq int64) (c
 			if st.ID == id {
 				v.Steps = append(v.Steps, captureStepView{
 					ID: st.ID, Kind: st.Kind, State: st.State, Instructions: instructions(c, st),
-					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st), Provider: providerOf(c, st),
+					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st), Provider: providerOf(c, st), Alternatives: s.cfg.Cases.Alternatives(st),
 				})
 			}
 		}
