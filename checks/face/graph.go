@@ -420,15 +420,7 @@ func (c *compiler) prelu(n *node, of string, share []float32) error {
 	c.emit(n, []int{x}, false, func(s *scratch, x []*tensor) *tensor {
 		y := s.tensor(x[0].h, x[0].w, x[0].c)
 		fits(n, y.c%len(share), 0)
-		for at := 0; at < len(y.d); at += len(share) {
-			from, to := x[0].d[at:][:len(share)], y.d[at:][:len(share)]
-			for i, v := range from {
-				if v < 0 {
-					v *= share[i]
-				}
-				to[i] = v
-			}
-		}
+		prelu(y.d, x[0].d, share)
 		return y
 	})
 	return nil
@@ -546,7 +538,7 @@ func (c *compiler) after(n *node) (bias []float32, f func(d []float32), err erro
 			if err != nil {
 				return nil, nil, err
 			}
-			f = func(d []float32) { prelu(d, w.d) }
+			f = func(d []float32) { prelu(d, d, w.d) }
 		case "Relu", "Relu6", "Elu", "Sigmoid", "LeakyRelu":
 			share := float32(0.2)
 			if a := n.Attr["leakyrelu_alpha"].F; a != nil {

@@ -243,21 +243,20 @@ func relu(d []float32) {
 
 // leaky keeps a share of what is below zero.
 func leaky(d []float32, share float32) {
+	factor := [2]float32{1, share}
 	for i, v := range d {
-		if v < 0 {
-			d[i] = v * share
-		}
+		d[i] = v * factor[math.Float32bits(v)>>31]
 	}
 }
 
-// prelu keeps of what is below zero the share that each channel has.
-func prelu(d, share []float32) {
-	for at := 0; at < len(d); at += len(share) {
-		pixel := d[at:][:len(share)]
-		for i, v := range pixel {
-			if v < 0 {
-				pixel[i] = v * share[i]
-			}
+// prelu keeps of what is below zero the share that each channel has. Signs are as good as random, so the
+// processor could not foresee a branch.
+func prelu(to, from, share []float32) {
+	for at := 0; at < len(from); at += len(share) {
+		in, out := from[at:][:len(share)], to[at:][:len(share)]
+		for i, v := range in {
+			factor := [2]float32{1, share[i]}
+			out[i] = v * factor[math.Float32bits(v)>>31]
 		}
 	}
 }

@@ -1,0 +1,56 @@
+package face_test
+
+import (
+	"bytes"
+	"image/jpeg"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/symbolon/symbolon/checks/face"
+	"github.com/symbolon/symbolon/checks/face/facetest"
+)
+
+// BenchmarkAttempt examines ten frames and a portrait, and reports the processors' time that it takes, which a
+// busy machine does not change.
+func BenchmarkAttempt(b *testing.B) {
+	for _, model := range []string{face.MobileFaceNet, face.Dlib} {
+		b.Run(model, func(b *testing.B) {
+			e := engine(b, model)
+			still := facetest.Still(b)
+			a := actor(b, still)
+			var frames [][]byte
+			for _, s := range a.Attempt([]face.Action{face.TurnLeft, face.MouthOpen, face.Blink}) {
+				frames = append(frames, s.JPEG)
+			}
+			document, err := facetest.Document(still)
+			if err != nil {
+				b.Fatal(err)
+			}
+			m, err := jpeg.Decode(bytes.NewReader(document))
+			if err != nil {
+				b.Fatal(err)
+			}
+			before := cpu(b)
+			for b.Loop() {
+				if _, err := e.LookAll(b.Context(), frames); err != nil {
+					b.Fatal(err)
+				}
+				if _, ok, err := e.Portrait(b.Context(), m); err != nil || !ok {
+					b.Fatal(ok, err)
+				}
+			}
+			b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op")
+			b.ReportMetric(float64(len(frames)), "frames")
+		})
+	}
+}
+
+// cpu is the processors' time that this process has used.
+func cpu(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,61 @@
+package face
+
+import (
+	"fmt"
+	"testing"
+)
+
+// benchEngine opens an engine with one worker.
+func benchEngine(b *testing.B, model string) (*Engine, *scratch) {
+	b.Helper()
+	e, err := Open(model, Options{Workers: 1})
+	if err != nil {
+		b.Skipf("SKIPPED: %v", err)
+	}
+	return e, <-e.workers
+}
+
+// BenchmarkNetworks runs each network once, on one processor.
+func BenchmarkNetworks(b *testing.B) {
+	e, s := benchEngine(b, MobileFaceNet)
+	d, _ := benchEngine(b, Dlib)
+	fill := func(side int) *tensor {
+		x := s.tensor(side, side, 3)
+		for i := range x.d {
+			x.d[i] = float32(i * 7919 % 256)
+		}
+		return x
+	}
+	for _, side := range []int{160, 224, 320, 416} {
+		b.Run(fmt.Sprintf("detector%d", side), func(b *testing.B) {
+			for b.Loop() {
+				x := fill(side)
+				s.back(e.detector.run(s, x))
+				s.back(x)
+			}
+		})
+	}
+	for _, n := range []struct {
+		name string
+		side int
+		run  func(x *tensor)
+	}{
+		{"landmarks", landmarkSide, func(x *tensor) { s.back(e.landmarker.run(s, x)) }},
+		{"mesh", e.mesher.graph.side, func(x *tensor) {
+			for _, y := range e.mesher.graph.run(s, x) {
+				s.back(y)
+			}
+		}},
+		{"mobilefacenet", 112, func(x *tensor) { e.embedder.embed(s, x) }},
+		{"dlib", dlibSide, func(x *tensor) { d.embedder.embed(s, x) }},
+	} {
+		b.Run(n.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				x := fill(n.side)
+				n.run(x)
+				s.back(x)
+			}
+		})
+	}
+}
