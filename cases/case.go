@@ -152,6 +152,8 @@ type Take struct {
 	Parts      []Part    `json:"parts,omitempty" bson:"parts,omitempty"`
 	Role       string    `json:"role,omitempty" bson:"role,omitempty"`         // of a clip's step: RoleStill, RoleWritten; "" for the clip
 	Timeline   []Shown   `json:"timeline,omitempty" bson:"timeline,omitempty"` // of a clip that is kept
+	// Inspection is what was found in a clip, since its level was submitted.
+	Inspection *Inspection `json:"inspection,omitempty" bson:"inspection,omitempty"`
 	// Face is what came of a take of the face step, whose own bytes are what the phone said of its frames.
 	Face *FaceResult `json:"face,omitempty" bson:"face,omitempty"`
 	// Alipay is set on a take of the face step that Alipay made, whose own bytes are Alipay's answer.

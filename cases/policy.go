@@ -37,6 +37,9 @@ type Policy struct {
 	Channels   map[string][]string `yaml:"channels"`
 	Attempts   int                 `yaml:"attempts"`
 
+	// Report is what follows from a reported "It's not me": ReportMarks, also where it is left out, or ReportFreezes.
+	Report string `yaml:"report"`
+
 	// FourEyes says when one person is not enough to approve; never where it is left out.
 	FourEyes FourEyes `yaml:"four_eyes"`
 	// Staff says how people who work here sign in.
@@ -63,6 +66,12 @@ type Requires struct {
 	Level2 []string `yaml:"level_2"` // AskDocuments, Face
 	Level3 []string `yaml:"level_3"` // ClipDocument, ClipStatement
 }
+
+// What a report does; see Policy.Report.
+const (
+	ReportMarks   = "marks"
+	ReportFreezes = "freezes"
+)
 
 // AskDocuments in Requires stands for the photos that the document of Level 1 needs.
 const AskDocuments = "documents"
@@ -152,6 +161,13 @@ func (p *Policy) check() error {
 	}
 	if p.Attempts < 1 || p.Attempts > 100 {
 		say("attempts: %d is not between 1 and 100", p.Attempts)
+	}
+	switch p.Report {
+	case "":
+		p.Report = ReportMarks
+	case ReportMarks, ReportFreezes:
+	default:
+		say("report: %q is unknown; write %s or %s", p.Report, ReportMarks, ReportFreezes)
 	}
 	p.Retention.check(say)
 	p.FourEyes.check(say)
@@ -325,6 +341,9 @@ func (p Policy) Explain(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(&b, "A step that was sent back %d times goes to a person.\n", p.Attempts)
+	if p.Report == ReportFreezes {
+		fmt.Fprintln(&b, "A case that is reported takes nothing more until a reviewer clears it.")
+	}
 	if back := p.Checks.SendBack; len(back) > 0 {
 		fmt.Fprintf(&b, "Photos are sent back at once for: %s.\n", strings.Join(back, ", "))
 	} else {
@@ -399,6 +418,7 @@ const (
 	dailyBudget     = 300_000_000      // bytes a case may receive on one UTC day
 	keepEnded       = 8                // handoffs whose end is remembered
 	jobLease        = time.Minute      // longer than any check takes
+	clipLease       = 6 * time.Minute  // to play recordings
 	maxJobAttempts  = 5                // then a person looks
 	jobRetryAfter   = 10 * time.Second // times the number of attempts
 	maxReplaceTries = 40               // of a change that somebody else's change got ahead of

@@ -47,6 +47,8 @@ type Config struct {
 	Faces Faces
 	// Alipay recognises faces in Alipay's app; where nil, that way is not offered.
 	Alipay Alipay
+	// Inspector plays recordings; where nil, they go to a person unplayed.
+	Inspector Inspector
 	// Reader reads documents; where nil, what stands on photos is left to a person.
 	Reader Reader
 	// Destroy destroys the bytes of a take that left its case; unknown is no error.

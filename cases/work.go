@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,8 +16,10 @@ import (
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	a := &aside{slots: make(chan struct{}, longAtOnce)}
+	defer a.running.Wait()
 	for {
-		if err := s.Work(ctx); err != nil && ctx.Err() == nil {
+		if err := s.work(ctx, a); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Error("work_failed", "error", err)
 		}
 		select {
@@ -28,9 +31,31 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// Work does once what is due now.
-func (s *Service) Work(ctx context.Context) error {
-	ids, err := s.cfg.Store.Due(ctx, s.now(), 100)
+// Long jobs are done aside, so that short ones do not wait for them: so many at once on a node.
+const longAtOnce = 2
+
+type aside struct {
+	slots   chan struct{}
+	running sync.WaitGroup
+}
+
+// start runs f aside, if there is a place; otherwise its job is due still, and looked at again soon.
+func (a *aside) start(f func()) {
+	select {
+	case a.slots <- struct{}{}:
+		a.running.Go(func() {
+			defer func() { <-a.slots }()
+			f()
+		})
+	default:
+	}
+}
+
+// Work does once what is due now, and waits for all of it.
+func (s *Service) Work(ctx context.Context) error { return s.work(ctx, nil) }
+
+func (s *Service) work(ctx context.Context, a *aside) error {
+	ids, err := s.cfg.Store.Due(ctx, s.now(), 500) // more than may wait for a place aside
 	if err != nil {
 		return fmt.Errorf("look for work: %w", err)
 	}
@@ -38,7 +63,7 @@ func (s *Service) Work(ctx context.Context) error {
 	g.SetLimit(4)
 	for _, id := range ids {
 		g.Go(func() error {
-			if err := s.workOn(ctx, id); err != nil && ctx.Err() == nil {
+			if err := s.workOn(ctx, id, a); err != nil && ctx.Err() == nil {
 				s.cfg.Log.Error("case_work_failed", "case", id, "error", err)
 			}
 			return nil // one case does not hold up the others
@@ -47,7 +72,7 @@ func (s *Service) Work(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (s *Service) workOn(ctx context.Context, id string) error {
+func (s *Service) workOn(ctx context.Context, id string, a *aside) error {
 	d, err := s.cfg.Store.Case(ctx, id)
 	if err != nil {
 		return err
@@ -63,7 +88,15 @@ func (s *Service) workOn(ctx context.Context, id string) error {
 	}
 	now := s.now()
 	for _, j := range d.Jobs {
-		if j.due(now) {
+		switch {
+		case !j.due(now):
+		case a != nil && j.long():
+			a.start(func() {
+				if err := s.runJob(ctx, id, j.ID); err != nil && ctx.Err() == nil {
+					s.cfg.Log.Error("case_work_failed", "case", id, "error", err)
+				}
+			})
+		default:
 			if err := s.runJob(ctx, id, j.ID); err != nil {
 				return fmt.Errorf("job %s: %w", j.Kind, err)
 			}
@@ -74,6 +107,17 @@ func (s *Service) workOn(ctx context.Context, id string) error {
 
 func (j Job) due(now time.Time) bool {
 	return j.State == JobQueued && !j.RunAfter.After(now) || j.State == JobLeased && !j.LeaseUntil.After(now)
+}
+
+// long reports whether a job takes so long that others do not wait for it.
+func (j Job) long() bool { return j.Kind == JobCheck && j.Level == 3 }
+
+// lease is how long a job is one node's: longer than it takes.
+func (j Job) lease() time.Duration {
+	if j.long() {
+		return clipLease
+	}
+	return jobLease
 }
 
 // errNotOurs ends a change of a job that another node leased or finished meanwhile.
@@ -89,7 +133,7 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 			return errNotOurs
 		}
 		j.State, j.Attempts = JobLeased, j.Attempts+1
-		j.LeaseOwner, j.LeaseUntil = s.node, c.at.Add(jobLease)
+		j.LeaseOwner, j.LeaseUntil = s.node, c.at.Add(j.lease())
 		job = *j
 		if j.Kind == JobCheck && c.level(j.Level).State == Submitted {
 			return c.move(j.Level, begin)
@@ -102,7 +146,7 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 		}
 		return err
 	}
-	work, cancel := context.WithTimeout(ctx, jobLease*3/4)
+	work, cancel := context.WithTimeout(ctx, job.lease()*3/4)
 	defer cancel()
 	finish, failure := s.do(work, id, job)
 	if ctx.Err() != nil {
@@ -169,6 +213,9 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 		}
 		if j.Level == 1 {
 			return s.checkFacts(ctx, c)
+		}
+		if j.Level == 3 {
+			return s.checkClips(ctx, c, j.Level)
 		}
 		return s.checkPhotos(ctx, c, j.Level)
 	}
