@@ -331,7 +331,7 @@ func (s *Service) EndRelation(ctx context.Context, by Actor, id string, at time.
 }
 
 // WorkOn does what is due of one case now.
-func (s *Service) WorkOn(ctx context.Context, id string) error { return s.workOn(ctx, id) }
+func (s *Service) WorkOn(ctx context.Context, id string) error { return s.workOn(ctx, id, nil) }
 
 // Unfinished returns how many photos of an erased case still wait to be removed; ErrUnknown.
 func (s *Service) Unfinished(ctx context.Context, id string) (int, error) {
