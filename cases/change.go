@@ -26,7 +26,21 @@ type change struct {
 	at     time.Time
 	policy string // version of the policy that decides
 	asks   []ConsentRule
+	freeze bool // a reported case takes nothing from the applicant
 	quiet  bool // an operator's upkeep: the time of the last change stays
+}
+
+// notFrozen returns ErrFrozen for a case that takes nothing because it was reported.
+func (c *change) notFrozen() error {
+	if c.freeze && !c.ReportedAt.IsZero() {
+		return ErrFrozen
+	}
+	return nil
+}
+
+// Frozen reports whether the case takes nothing more until a reviewer clears what was reported.
+func (s *Service) Frozen(c Case) bool {
+	return s.cfg.Policy.Report == ReportFreezes && !c.ReportedAt.IsZero()
 }
 
 // anyVersion makes change go ahead of whatever the case's version is.
@@ -54,7 +68,7 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 		case !d.RestrictedAt.IsZero() && (by.Kind == ByApplicant || by.Kind == ByPhone) && !d.Erased():
 			return Case{}, ErrRestricted
 		}
-		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version, asks: s.cfg.Policy.Consents}
+		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version, asks: s.cfg.Policy.Consents, freeze: s.cfg.Policy.Report == ReportFreezes}
 		switch {
 		case !d.Erased():
 			if c.key, err = s.keyOf(d); err != nil {

@@ -31,6 +31,9 @@ func (s *Service) PutDraft(ctx context.Context, by Actor, id string, draft []byt
 			c.IdentityDraft = nil
 			return nil
 		}
+		if err := c.notFrozen(); err != nil {
+			return err
+		}
 		if err := c.needConsent(subjectLevel1); err != nil {
 			return err
 		}

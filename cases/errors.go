@@ -9,6 +9,7 @@ var (
 	ErrStaff           = fault.New(fault.Forbidden, "staff_has_no_case", "Staff accounts have no case of their own.")
 	ErrLevelUnknown    = fault.New(fault.NotFound, "level_unknown", "There is no such level.")
 	ErrLevelNotOpen    = fault.New(fault.Conflict, "level_not_open", "This level cannot be changed now.")
+	ErrFrozen          = fault.New(fault.Conflict, "case_frozen", "Somebody answered that it was not them. Nothing is taken until we have looked at it.")
 	ErrStepUnknown     = fault.New(fault.NotFound, "step_unknown", "This case has no such step.")
 	ErrStepsIncomplete = fault.New(fault.Conflict, "steps_incomplete", "Some steps are still to do.")
 	ErrChannel         = fault.New(fault.Conflict, "channel_not_allowed", "This step cannot be done from here.")

@@ -25,6 +25,9 @@ func (s *Service) PutIdentity(ctx context.Context, by Actor, id string, version 
 		if !editable(c.level(1).State) {
 			return ErrLevelNotOpen
 		}
+		if err := c.notFrozen(); err != nil {
+			return err
+		}
 		if err := c.needConsent(subjectLevel1); err != nil {
 			return err
 		}

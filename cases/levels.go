@@ -60,6 +60,9 @@ func (s *Service) submit(c *change, level int) error {
 	if !editable(l.State) {
 		return ErrLevelNotOpen
 	}
+	if err := c.notFrozen(); err != nil {
+		return err
+	}
 	if missing := c.missing(level); len(missing) > 0 {
 		return ErrStepsIncomplete.With("steps", missing)
 	}
@@ -142,6 +145,9 @@ func (s *Service) Reopen(ctx context.Context, by Actor, id string, version int64
 		}
 		if editable(c.level(1).State) {
 			return nil // it is open already
+		}
+		if err := c.notFrozen(); err != nil {
+			return err
 		}
 		if err := c.move(1, reopen); err != nil {
 			return err

@@ -124,6 +124,9 @@ func (c *change) workOn(id string) (*Step, error) {
 	if !editable(l.State) || l.State == Resubmit && st.State == Checked {
 		return nil, ErrLevelNotOpen
 	}
+	if err := c.notFrozen(); err != nil {
+		return nil, err
+	}
 	if err := c.needConsent(st.Kind); err != nil {
 		return nil, err
 	}
