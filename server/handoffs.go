@@ -91,6 +91,9 @@ func (s *Server) offer(c *fiber.Ctx) error {
 		if err := mayHandOver(own, in.Steps); err != nil {
 			return result{}, err
 		}
+		if s.cfg.Cases.Frozen(own) {
+			return result{}, cases.ErrFrozen
+		}
 		if err := s.cfg.Sessions.Allow(ctx, offers, own.ID); err != nil {
 			return result{}, err
 		}

@@ -28,6 +28,7 @@ type caseView struct {
 	Draft       bool               `json:"draft"` // something was typed of Level 1 and not stored yet
 	Consents    []consentStateView `json:"consents"`
 	Restricted  bool               `json:"restricted"` // an erasure was asked for that the law forbids for now
+	Frozen      bool               `json:"frozen"`     // it was reported, and nothing is taken until a reviewer clears that
 	Handoff     *handoffView       `json:"handoff"`
 }
 
@@ -184,7 +185,7 @@ func (s *Server) seq(ctx context.Context, caseID string, seq int64) (int64, erro
 func (s *Server) viewOf(ctx context.Context, p principal, c cases.Case, seq int64) (caseView, error) {
 	v := caseView{
 		ID: c.ID, Version: c.Version, Seq: seq, Draft: c.Draft != nil, Kind: c.Kind, AccountHint: cases.AccountHint(c.AccountID), Level: c.Level, State: outerState(c.State),
-		Consents: s.consentStates(p, c), Restricted: !c.RestrictedAt.IsZero(),
+		Consents: s.consentStates(p, c), Restricted: !c.RestrictedAt.IsZero(), Frozen: s.cfg.Cases.Frozen(c),
 		Levels: make([]levelView, len(c.Levels)), Steps: make([]stepView, len(c.Steps)),
 	}
 	for i, l := range c.Levels {

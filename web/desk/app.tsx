@@ -77,6 +77,7 @@ function Page() {
   if (n > 1 && part === "phone" && level.state !== "locked") return <HandoffPage level={n} />;
   if (!editable) return <Outcome level={level} />;
   if (c.restricted) return <Move to="/data" />;
+  if (c.frozen) return <Move to="/identity" />;
   return (
     <WithConsent level={n}>
       {n === 1 ? <Level1 /> : part === "photos" ? <Photos level={n} /> : <Level2 level={level} />}

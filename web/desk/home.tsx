@@ -80,7 +80,7 @@ export function Overview() {
   const start = useAction();
   const [kind, setKind] = useState<Case["kind"]>("person");
   if (c === undefined) return <Loading level={0} />;
-  const act = c && !c.restricted ? levelToAct(c) : undefined;
+  const act = c && !c.restricted && !c.frozen ? levelToAct(c) : undefined;
   const staff = (me?.account.roles.length ?? 0) > 0;
   const questions = ["what", "why", "how", "who", "long"] as const;
   const total = c ? c.levels.filter((l) => offered(c, l.level)).reduce((n, l) => n + minutesOf(c, l.level), 0) : 5;
@@ -89,6 +89,7 @@ export function Overview() {
       <Heading screen="overview" title={t("overview.title")}>{t("menu.identity")}</Heading>
       <p class="lead">{c?.state === "approved" && !act ? t("overview.done") : t("prepare", { min: total })}</p>
       {c?.restricted ? <Callout tone="plain"><p>{t("problem.case_restricted")} <To place="/data">{t("data.title")}</To></p></Callout> : null}
+      {c?.frozen ? <Callout tone="warn" test="frozen"><p>{t("problem.case_frozen")}</p></Callout> : null}
       {staff ? <Callout tone="plain"><p>{t("problem.staff_has_no_case")}</p></Callout> : null}
       <ol class="level-rows">
         {(c?.levels ?? unbegun).map((l) => (

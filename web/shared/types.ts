@@ -78,7 +78,7 @@ export interface Case {
   /** Something was typed of Level 1 and not stored yet. */
   draft: boolean; consents: ConsentStanding[];
   /** An erasure was asked for that the law forbids for now; nothing is added. */
-  restricted: boolean; handoff: Handoff | null;
+  restricted: boolean; frozen: boolean; handoff: Handoff | null;
 }
 
 export interface Account { id: string; email: string; roles: string[] }
@@ -129,7 +129,7 @@ export type Way = "qr" | "text_code" | "link" | "sms" | "email" | "alipay";
 export interface Operator {
   name: string; purpose: string; support: string;
   /** keep_minutes is null while the operator has set no end. */
-  retention: { data: KeptData; keep_minutes: number | null }[];
+  retention: { data: KeptData; keep_minutes: number | null; keep_years?: number; from?: "creation" | "last_activity" | "decision" | "relation_ended" }[];
   /** The measured median of a review; null until there is enough to measure. */
   review_minutes: number | null;
   /** Which ways to a phone are set up. */
