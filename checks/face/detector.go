@@ -53,7 +53,7 @@ var detectorMean = [3]float32{117.001, 114.697, 97.404}
 // run returns the grid for a square picture of values from 0 to 255; it changes the picture.
 func (d *detector) run(s *scratch, x *tensor) *tensor {
 	centre(x, detectorMean)
-	y := s.convolve(x, d.first, 1, same)
+	y := s.convolve(x, d.first, 1, valid)
 	leaky(y.d, 0.1)
 	x = s.maxPool(y, 2, 2, same)
 	s.back(y)

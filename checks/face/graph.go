@@ -538,6 +538,9 @@ func (c *compiler) after(n *node) (bias []float32, f func(d []float32), err erro
 			if err != nil {
 				return nil, nil, err
 			}
+			if len(w.d) == 0 {
+				return nil, nil, fmt.Errorf("%w: weights of %s", errModel, n.Name)
+			}
 			f = func(d []float32) { prelu(d, d, w.d) }
 		case "Relu", "Relu6", "Elu", "Sigmoid", "LeakyRelu":
 			share := float32(0.2)
