@@ -71,6 +71,13 @@ test-e2e: web weights ## the end-to-end run with a browser
 pictures: web ## make the pictures of docs/pictures again
 	go test -count=1 ./e2e -pictures
 
+VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+.PHONY: test-full
+test-full: ## test, and uploads on versitygw as another S3 server, which takes minutes to build once
+	GOBIN=$(CURDIR)/bin go install $(VERSITYGW)
+	SYMBOLON_TEST_VERSITYGW=$(CURDIR)/bin/versitygw $(MAKE) test
+
 .PHONY: test-ferret
 test-ferret: ## MongoDB's calls against FerretDB, from a module of its own
 	cd cases/casemongo/ferrettest && go vet ./... && ../../../scripts/gotest.sh -count=1 ./...
