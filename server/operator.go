@@ -38,6 +38,8 @@ type documentRuleView struct {
 type retentionView struct {
 	Data        string `json:"data"`
 	KeepMinutes *int   `json:"keep_minutes"`
+	KeepYears   *int   `json:"keep_years,omitempty"`
+	From        string `json:"from"` // what the time counts from
 }
 
 // operator tells anybody who runs this server, how long what is kept, which ways to a phone are set
@@ -45,6 +47,7 @@ type retentionView struct {
 func (s *Server) operator(c *fiber.Ctx) error {
 	minutes := func(d time.Duration) *int { m := int(d.Minutes()); return &m }
 	policy := s.cfg.Cases.Policy()
+	keep := policy.Retention
 	documents := make([]documentRuleView, len(policy.Documents))
 	for i, r := range policy.Documents {
 		documents[i] = documentRuleView{r.Nationalities, r.Types}
@@ -56,10 +59,13 @@ func (s *Server) operator(c *fiber.Ctx) error {
 	return c.JSON(operatorView{
 		Name: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Support: s.cfg.Operator.Support,
 		Retention: []retentionView{
-			{"account", nil}, {"case", nil}, {"evidence", nil},
-			{"unfinished_uploads", minutes(cases.UnfinishedFor)},
-			{"sessions", minutes(sessions.BearerAbsolute)},
-			{"handoffs", minutes(handoff.AbsoluteFor + handoff.KeepEndedFor)},
+			{"account", nil, nil, "creation"},
+			{"case", nil, &keep.CustomerYears, "relation_ended"}, {"evidence", nil, &keep.CustomerYears, "relation_ended"},
+			{"abandoned_case", minutes(time.Duration(keep.AbandonedDays) * 24 * time.Hour), nil, "last_activity"},
+			{"rejected_case", minutes(time.Duration(keep.RejectedDays) * 24 * time.Hour), nil, "decision"},
+			{"unfinished_uploads", minutes(cases.UnfinishedFor), nil, "creation"},
+			{"sessions", minutes(sessions.BearerAbsolute), nil, "creation"},
+			{"handoffs", minutes(handoff.AbsoluteFor + handoff.KeepEndedFor), nil, "creation"},
 		},
 		Ways:      ways,
 		Documents: documents, MinimumAge: policy.MinimumAge,

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { api, Problem } from "../shared/api";
 import { announce, Button, Callout, Dialog, Field, Skeleton } from "../shared/components";
+import { Icon } from "../shared/icons";
 import { date, language, t, tn, useLanguage } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { fieldText } from "../shared/problems";
@@ -72,6 +73,7 @@ export function MyData() {
                 <ul class="step-list">
                   {answered.map((x) => (
                     <li key={x.id} data-test={`data-consent-${x.id}`} data-state={x.state}>
+                      <Icon name={x.state === "given" ? "check" : "close"} />
                       <div>
                         <p class="step-name">{x.texts[language()].title}</p>
                         <p class="small soft">{t(`data.consent.${x.state}`, { day: date((x.at ?? "").slice(0, 10)) })}</p>

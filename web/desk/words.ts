@@ -1,5 +1,5 @@
 // Words for states and things of the case, so that no raw code is ever shown.
-import { has, span, t, type Key } from "../shared/i18n";
+import { has, span, t, tn, type Key } from "../shared/i18n";
 import { estimate, FORM_MINUTES } from "../shared/estimate";
 import { reasonText } from "../shared/problems";
 import type { TokenState } from "../shared/token";
@@ -70,6 +70,7 @@ export function minutesOf(c: Case, level: number): number {
 
 export function keptText(o: Operator): string {
   const kept = o.retention.find((r) => r.data === "evidence") ?? o.retention.find((r) => r.data === "case");
+  if (kept?.keep_years) return t("keep.customer", { until: tn("data.until.relation", kept.keep_years), operator: o.name });
   return kept?.keep_minutes ? t("keep", { retention: span(kept.keep_minutes * 60), operator: o.name }) : t("keep.unset", { operator: o.name });
 }
 

@@ -54,13 +54,20 @@ export interface Step {
   /** Which words it is told in. */
   instructions: string;
   channels: Channel[]; media_id: string | null; takes: Take[]; reasons: Reason[];
+  /** Who else could verify it, and who does now. */
+  providers?: "alipay"[]; provider?: Provider | null;
 }
+
+/** How far somebody else is who verifies a step. */
+export interface Provider { name: "alipay"; phase: "alipay_opened" | "waiting" | "done" | "failed" }
 
 /** What a browser says of itself. */
 export interface Device { kind: "phone" | "tablet" | "computer" | "unknown"; os: string; browser: string; network?: "same" | "other" | "" }
 
 export interface Handoff {
   id: string; case_id: string; epoch: number; state: HandoffState; steps: string[];
+  /** Who else than this server verifies the face. */
+  provider?: "alipay" | null;
   /** Null for every session but the one that offered, and once the code is used. */
   url: string | null; text_code: string | null; qr: { png: string; svg: string } | null; code_expires_at: string | null;
   expires_at: string; match: { number: string; expires_at: string } | null; device: Device | null;
@@ -123,7 +130,7 @@ export interface Somebody { name: string; nationality?: string; birth_date?: str
 /** Who the account is for; without a controller the applicant directs it. */
 export interface ActingFor { who: "self" | "other"; beneficiary?: Somebody; controller?: Somebody }
 
-export type KeptData = "account" | "case" | "evidence" | "unfinished_uploads" | "sessions" | "handoffs";
+export type KeptData = "account" | "case" | "evidence" | "abandoned_case" | "rejected_case" | "unfinished_uploads" | "sessions" | "handoffs";
 export type Way = "qr" | "text_code" | "link" | "sms" | "email" | "alipay";
 
 export interface Operator {
@@ -142,11 +149,11 @@ export interface Operator {
 }
 
 /** What the phone's landing page shows; it claims nothing. */
-export interface Landing { operator: string; purpose: string; account: string; desk: { browser: string; os: string }; expires_at: string }
+export interface Landing { operator: string; purpose: string; account: string; desk: { browser: string; os: string }; provider?: "alipay" | null; expires_at: string }
 
 export interface CaptureStep {
   id: string; kind: string; state: StepState; instructions?: string;
-  limits: { max_bytes: number; filetypes: string[] }; takes: Take[]; reasons?: Reason[];
+  limits: { max_bytes: number; filetypes: string[] }; takes: Take[]; reasons?: Reason[]; provider?: Provider | null;
   /** Other ways to do it, where there are any. */
   alternatives?: string[];
 }
