@@ -13,6 +13,7 @@ import { HandoffPage } from "./handoff";
 import { Home, Loading, Overview } from "./home";
 import { Level1 } from "./level1";
 import { Level2 } from "./level2";
+import { Level3 } from "./level3";
 import { MyData } from "./mydata";
 import { Photos } from "./photos";
 import { Outcome } from "./result";
@@ -66,7 +67,7 @@ function Page() {
   if (at === "/" || at === "/signin" || at === "/signup") return <Home />;
   if (at === "/identity") return <Overview />;
   if (at === "/data") return c === undefined ? <Loading level={0} /> : <MyData />;
-  const m = /^\/identity\/([12])(?:\/(check|phone|photos))?$/.exec(at);
+  const m = /^\/identity\/([123])(?:\/(check|phone|photos))?$/.exec(at);
   if (!m) return <Move to="/identity" />;
   const n = Number(m[1]);
   if (c === undefined) return <Loading level={n} />;
@@ -80,7 +81,7 @@ function Page() {
   if (c.frozen) return <Move to="/identity" />;
   return (
     <WithConsent level={n}>
-      {n === 1 ? <Level1 /> : part === "photos" ? <Photos level={n} /> : <Level2 level={level} />}
+      {n === 1 ? <Level1 /> : n === 3 ? <Level3 level={level} /> : part === "photos" ? <Photos level={n} /> : <Level2 level={level} />}
     </WithConsent>
   );
 }

@@ -52,6 +52,14 @@ export function useCase(): Desk & { case: Case } {
   return d as Desk & { case: Case };
 }
 
+/** What is done and how much has arrived are told apart while something is sent as it is made: each stays until it is told anew. */
+function joined(before: LiveProgress | undefined, p: LiveProgress): LiveProgress {
+  if (before === undefined) return p;
+  const { phase, prompt_index, prompt_count, take, elapsed_ms, hint } = p.phase === undefined ? before : p;
+  const { sent_bytes, total_bytes } = p.sent_bytes === undefined ? before : p;
+  return { type: "progress", step: p.step, phase, prompt_index, prompt_count, take, elapsed_ms, hint, sent_bytes, total_bytes };
+}
+
 // At most four visual updates a second.
 const DRAW_EVERY = 250;
 
@@ -136,6 +144,7 @@ export function DeskProvider({ waiting, failedToStart, children }: {
   useEffect(() => {
     if (!caseId) return;
     let fresh = new Map<string, LiveProgress>();
+    const latest = new Map<string, LiveProgress>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let drawn = 0;
     const draw = () => {
@@ -152,7 +161,8 @@ export function DeskProvider({ waiting, failedToStart, children }: {
       onSnapshot: took,
       onPresence: (p) => setPhoneHere(p.phone),
       onProgress: (p) => {
-        fresh.set(p.step, p);
+        fresh.set(p.step, p.phase === undefined || p.sent_bytes === undefined ? joined(fresh.get(p.step) ?? latest.get(p.step), p) : p);
+        latest.set(p.step, fresh.get(p.step)!);
         timer ??= setTimeout(draw, Math.max(0, drawn + DRAW_EVERY - Date.now()));
       },
       onLink: setLink,

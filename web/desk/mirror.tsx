@@ -11,7 +11,7 @@ import { useCase } from "./desk";
 import { Pace } from "./pace";
 import { TakeBack } from "./offer";
 import { SecondPhone } from "./second-phone";
-import { stepWord } from "./words";
+import { reasonsText, stepWord } from "./words";
 
 const CAMERA_HELP_AFTER = 20_000;
 /** Bytes a second below which the pace is told, and seconds above which the time left is. */
@@ -58,8 +58,8 @@ export function Mirror({ h }: { h: Handoff }) {
         {h.device ? <DeviceLine device={h.device} /> : null}
       </div>
 
-      <div class="mirror-now" data-test="mirror-now" data-phase={p?.phase ?? ""} data-hint={p?.hint ?? ""}>
-        <Outline side={side} />
+      <div class="mirror-now" data-test="mirror-now" data-phase={current?.provider?.phase ?? p?.phase ?? ""} data-hint={p?.hint ?? ""}>
+        {p?.phase === "recording" && phoneHere ? <Tape ms={p.elapsed_ms ?? 0} /> : <Outline side={side} />}
         <div class="mirror-words">
           <p class="mirror-doing">{now.doing}</p>
           <p class="soft mirror-hint">{now.hint}</p>
@@ -69,7 +69,7 @@ export function Mirror({ h }: { h: Handoff }) {
       <ol class="mirror-steps">
         {steps.map((s) => (
           <li key={s.id} class={s === current ? "mirror-step here" : "mirror-step"} data-test={`mirror-step-${s.id}`} data-state={s.state} aria-current={s === current ? "step" : undefined}>
-            <span class="mirror-dot">{s.state === "accepted" || s.state === "checked" ? <Icon name="check" small /> : <Icon name={s.id === "document_back" ? "id-back" : "id-front"} small />}</span>
+            <span class="mirror-dot">{s.state === "accepted" || s.state === "checked" ? <Icon name="check" small /> : <Icon name={s.kind === "clip" ? "clip" : s.id === "document_back" ? "id-back" : "id-front"} small />}</span>
             <span>{stepWord(s)}</span>
             <span class="soft mirror-state">{s === current && p && phoneHere && s.state === "todo" ? t("step.now") : t(`step.state.${s.state}`)}</span>
           </li>
@@ -82,6 +82,11 @@ export function Mirror({ h }: { h: Handoff }) {
   );
 
   function nowText(): { doing: string; hint: string } {
+    if (current?.provider && current.provider.phase !== "done") {
+      // The phone shows Alipay, not our page: that it gives no sign says nothing.
+      const [why] = reasonsText(current.reasons, steps);
+      return { doing: t(`mirror.alipay.${current.provider.phase}`), hint: current.provider.phase === "failed" && why ? why.what : "" };
+    }
     if (!phoneHere) return { doing: t("away"), hint: "" };
     if (!current) return { doing: t("mirror.finishing"), hint: "" };
     const name = stepWord(current);
@@ -90,12 +95,36 @@ export function Mirror({ h }: { h: Handoff }) {
       case "camera": return { doing: t("mirror.camera"), hint: stuck ? t("mirror.camera_help") : "" };
       case "aiming": return { doing: t("mirror.aiming", { step: name }), hint };
       case "checking_take": return { doing: t("mirror.checking_take"), hint };
+      case "countdown": return { doing: t("mirror.countdown"), hint: name };
+      case "recording": return { doing: t("mirror.recording", { step: name }), hint: part(p) };
       case "sending": return { doing: t("mirror.sending", { step: name }), hint: "" };
       case "paused": return { doing: t("mirror.paused"), hint: "" };
       case undefined: return { doing: current.state === "uploading" ? t("mirror.sending", { step: name }) : t("mirror.ready"), hint: "" };
       default: return { doing: t("mirror.working"), hint };
     }
   }
+}
+
+/** "Sentence 2 of 5", and from the second on which take it is. */
+function part(p: LiveProgress): string {
+  const said: string[] = [];
+  if (p.prompt_index !== undefined && p.prompt_count) {
+    const at = { i: p.prompt_index + 1, n: p.prompt_count };
+    said.push(p.step === "clip_document" ? t("mirror.part", at) : t("mirror.sentence", at));
+  }
+  if ((p.take ?? 1) > 1) said.push(t("mirror.take", { n: p.take ?? 1 }));
+  return said.join(" · ");
+}
+
+/** A steady dot and the time: never a picture. */
+function Tape({ ms }: { ms: number }) {
+  const seconds = Math.floor(ms / 1000);
+  return (
+    <p class="tape numbers" data-test="mirror-tape">
+      <span class="tape-dot" aria-hidden="true" />
+      {`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`}
+    </p>
+  );
 }
 
 /** The step the phone is at: the one it last told of that is still to do, else the first that is. */
@@ -127,16 +156,17 @@ function Sent({ steps, progress, handoff }: { steps: Step[]; progress: ReadonlyM
     if (p?.total_bytes) seen.total.set(s.id, p.total_bytes);
     if (p?.sent_bytes) seen.sent.set(s.id, Math.max(seen.sent.get(s.id) ?? 0, p.sent_bytes));
   }
-  const each = estimate([{ kind: "photo" }]).bytes;
   const sent = steps.reduce((n, s) => n + (seen.sent.get(s.id) ?? 0), 0);
-  const total = steps.reduce((n, s) => n + (seen.total.get(s.id) ?? (s.state === "accepted" || s.state === "checked" ? seen.sent.get(s.id) ?? 0 : each)), 0);
+  const total = steps.reduce((n, s) => n + (seen.total.get(s.id) ?? (s.state === "accepted" || s.state === "checked" ? seen.sent.get(s.id) ?? 0 : Math.max(estimate([s]).bytes, seen.sent.get(s.id) ?? 0))), 0);
   seen.pace.feed(sent, Date.now());
   // What is on its way now: how fast, where that is slow, and how long it still takes, where that is long.
   const coming = steps.reduce((n, s) => n + Math.max(0, (seen.total.get(s.id) ?? 0) - (seen.sent.get(s.id) ?? 0)), 0);
-  const rate = coming > 0 ? seen.pace.rate() : null;
+  // A recording's length is known with its last bytes; while it is made its pace says nothing of the line.
+  const draining = steps.some((s) => s.kind === "clip" && s.state === "uploading" && progress.get(s.id)?.phase !== "recording");
+  const rate = coming > 0 || draining ? seen.pace.rate() : null;
   const label = [t("mirror.sent", { sent: megabytes(sent), total: megabytes(Math.max(total, sent), true) })];
   if (rate !== null && rate < SLOW) label.push(t("mirror.rate", { rate: number(rate / 1_000) }));
-  if (rate !== null && rate > 0 && coming / rate > LONG) label.push(t("mirror.left", { time: span(coming / rate) }));
+  if (rate !== null && rate > 0 && coming > 0 && coming / rate > LONG) label.push(t("mirror.left", { time: span(coming / rate) }));
   return (
     <div class="mirror-sent" data-test="mirror-sent" data-sent={sent}>
       {sent > 0 ? <Progress value={sent} total={total} of={handoff} label={label.join(" · ")} /> : null}

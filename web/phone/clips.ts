@@ -164,7 +164,7 @@ export class Clips {
     const again = clip.state === "failed";
     clip.state = "queued";
     clip.error = null;
-    if (again) {
+    if (again && clip.sent === null) {
       // What was refused would be refused again.
       this.drop(clip);
       clip.url = clip.stillUrl = undefined;

@@ -1,5 +1,5 @@
 // The one way to call the server: problems become values, time limits and safe repeats are built in.
-import type { Capture, Case, ClipChallenge, Consent, FieldError, Handoff, Held, Identity, Keeping, Landing, Me, Operator, Phase } from "./types";
+import type { Capture, Case, ClipChallenge, Consent, FieldError, Handoff, Held, Identity, Keeping, Landing, Me, Operator, Phase, ScriptPreview } from "./types";
 
 /** The server's answer was a problem (RFC 9457). */
 export class Problem extends Error {
@@ -173,6 +173,8 @@ export const api = {
     call<unknown>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/accept`, { body: { upload_id: uploadId }, as, idempotencyKey: newKey() }),
   progress: (caseId: string, { step, ...doing }: { step: string; phase: Phase }, as: "applicant" | "capture") =>
     call<void>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/progress`, { body: doing, as, timeout: 5_000 }),
+  script: (caseId: string, step: string, lang: string, signal?: AbortSignal) =>
+    call<ScriptPreview>("GET", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/script?lang=${enc(lang)}`, { signal }),
   clipChallenge: (caseId: string, step: string, lang: string, alternative?: string) =>
     call<ClipChallenge>("POST", `/v1/cases/${enc(caseId)}/steps/${enc(step)}/challenge`, {
       body: alternative === undefined ? { lang } : { lang, alternative }, as: "capture", idempotencyKey: newKey(),
@@ -184,8 +186,10 @@ export const api = {
     method: "POST", body: bytes, headers: { "Content-Type": "application/octet-stream" }, credentials: "omit", cache: "no-store", signal: signal ?? null,
   }),
 
-  offer: (caseId: string, steps: string[], replace = false) =>
-    call<Handoff>("POST", `/v1/cases/${enc(caseId)}/handoffs`, { body: replace ? { steps, replace } : { steps }, idempotencyKey: newKey() }),
+  offer: (caseId: string, steps: string[], replace = false, provider?: "alipay") =>
+    call<Handoff>("POST", `/v1/cases/${enc(caseId)}/handoffs`, {
+      body: { steps, ...(replace ? { replace } : {}), ...(provider === undefined ? {} : { provider }) }, idempotencyKey: newKey(),
+    }),
   handoff: (id: string, signal?: AbortSignal) => call<Handoff>("GET", `/v1/handoffs/${enc(id)}`, { signal }),
   cancelHandoff: (id: string) => call<Handoff>("POST", `/v1/handoffs/${enc(id)}/cancel`, { body: {} }),
   denyHandoff: (id: string) => call<Handoff>("POST", `/v1/handoffs/${enc(id)}/deny`, { body: {} }),
@@ -196,6 +200,8 @@ export const api = {
   capture: (signal?: AbortSignal) => call<Capture>("GET", "/v1/capture", { as: "capture", signal }),
   match: (number: string) => call<unknown>("POST", "/v1/capture/match", { body: { number }, as: "capture" }),
   deny: (report: boolean) => call<unknown>("POST", "/v1/capture/deny", { body: { report }, as: "capture" }),
+  /** Where the phone goes to be recognised by Alipay: inside Alipay, and from any other browser. */
+  alipay: () => call<{ certify_url: string; alipay_link: string }>("POST", "/v1/capture/alipay", { body: {}, as: "capture" }),
   submitCapture: () =>
     call<{ handoff: Handoff; submitted_levels: number[] }>("POST", "/v1/capture/submit", { body: {}, as: "capture", idempotencyKey: newKey() }),
 };

@@ -172,6 +172,9 @@ export interface UploadInfo {
 /** One thing to do in a recording. */
 export interface Prompt { id: string; text: string; lang: string; kind: "show" | "read" | "repeat" | "write"; still?: boolean }
 
+/** What a recording will ask for, told before. */
+export interface ScriptPreview { template: string; account_hint: string; prompts: Prompt[] }
+
 /** What one take of a recording is asked to follow. */
 export interface ClipChallenge {
   id: string; nonce: string; alternative?: string; expires_at: string;
