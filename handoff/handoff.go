@@ -132,6 +132,7 @@ type Landing struct {
 	HandoffID string
 	CaseID    string
 	AccountID string
+	Provider  string // "" or "alipay"
 	Desk      Device
 	State     State
 	ExpiresAt time.Time

@@ -401,7 +401,7 @@ func (s *Service) Open(ctx context.Context, code string) (Landing, error) {
 	if err != nil {
 		return Landing{}, err
 	}
-	return Landing{HandoffID: rec.ID, CaseID: rec.CaseID, AccountID: rec.AccountID, Desk: desk, State: rec.State, ExpiresAt: rec.ExpiresAt}, nil
+	return Landing{HandoffID: rec.ID, CaseID: rec.CaseID, AccountID: rec.AccountID, Provider: rec.Provider, Desk: desk, State: rec.State, ExpiresAt: rec.ExpiresAt}, nil
 }
 
 // ClaimRequest claims a code for a phone.

@@ -210,6 +210,7 @@ type landingView struct {
 	Purpose   string    `json:"purpose"`
 	Account   string    `json:"account"`
 	Desk      deskView  `json:"desk"`
+	Provider  *string   `json:"provider"` // of a handoff for Alipay, whose own browser will do
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -244,10 +245,14 @@ func (s *Server) openCode(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(landingView{
+	v := landingView{
 		Operator: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Account: maskEmail(a.Email),
 		Desk: deskOf(l.Desk), ExpiresAt: l.ExpiresAt.UTC(),
-	})
+	}
+	if l.Provider != "" {
+		v.Provider = &l.Provider
+	}
+	return c.JSON(v)
 }
 
 // claimed reports whether the request comes from the phone that claimed the handoff.

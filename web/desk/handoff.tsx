@@ -136,10 +136,11 @@ function Offered({ h, level }: { h: Handoff; level: number }) {
       prompt(t("qr.copy"), h.url ?? "");
     }
   };
+  const title = t(h.provider === "alipay" ? "qr.alipay" : "qr.title");
   return (
     <>
-      <Heading screen="qr" title={t("qr.title")}>{t("qr.title")}</Heading>
-      <p class="lead">{t("qr.how")}</p>
+      <Heading screen="qr" title={title}>{title}</Heading>
+      <p class="lead">{t(h.provider === "alipay" ? "qr.alipay.how" : "qr.how")}</p>
       <div class="handoff">
         <Qr key={h.id} h={h} again={<OfferButton level={level} words={t("handoff.new")} test="qr-new" />} />
         <div class="handoff-how">

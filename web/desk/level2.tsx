@@ -6,7 +6,7 @@ import { Icon } from "../shared/icons";
 import { megabytes, t, tn } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { go } from "../shared/router";
-import type { Level } from "../shared/types";
+import type { Level, Step } from "../shared/types";
 import { useAction } from "./action";
 import { useCase } from "./desk";
 import { Verify } from "./frame";
@@ -55,11 +55,17 @@ export function Level2({ level }: { level: Level }) {
       ) : (
         <div class="choices">
           <OfferButton level={level.level} words={t("level2.phone")} test="level2-phone" />
+          {byAlipay(todo) ? <OfferButton level={level.level} words={t("level2.alipay")} test="level2-alipay" kind="plain" provider="alipay" /> : null}
           <p><Button kind="quiet" icon="computer" test="level2-desk" onClick={() => go(`/identity/${level.level}/photos`)}>{t("level2.desk")}</Button></p>
         </div>
       )}
     </Verify>
   );
+}
+
+/** Whether Alipay could do what is left: the face, once the portrait is there. */
+function byAlipay(todo: Step[]): boolean {
+  return todo.some((s) => s.providers?.includes("alipay")) && !todo.some((s) => s.kind === "photo");
 }
 
 /** Hands the level in, once every step is kept. */

@@ -24,7 +24,9 @@ export function liveHandoff(c: Case): Handoff | undefined {
  * The button that asks for a code for what is left of a level, and goes to it. It asks first where a phone would
  * be stopped by that, and for the password where a phone was reported.
  */
-export function OfferButton({ level, words, test, kind = "primary" }: { level: number; words: string; test: string; kind?: "primary" | "plain" | "quiet" }) {
+export function OfferButton({ level, words, test, kind = "primary", provider }: {
+  level: number; words: string; test: string; kind?: "primary" | "plain" | "quiet"; provider?: "alipay";
+}) {
   const { case: c, tookHandoff } = useCase();
   const offer = useAction();
   const [replacing, setReplacing] = useState(false);
@@ -48,8 +50,8 @@ export function OfferButton({ level, words, test, kind = "primary" }: { level: n
         setNeedsPassword(false);
         setPassword("");
       }
-      const steps = stepsOf(c, level).filter((s) => isTodo(s) && s.channels.includes("phone")).map((s) => s.id);
-      const h = await api.offer(c.id, steps, replace);
+      const steps = stepsOf(c, level).filter((s) => isTodo(s) && s.channels.includes("phone") && (!provider || s.providers?.includes(provider))).map((s) => s.id);
+      const h = await api.offer(c.id, steps, replace, provider);
       tookHandoff(h);
       setReplacing(false);
       go(`/identity/${level}/phone`);

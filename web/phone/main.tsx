@@ -7,6 +7,7 @@ import "./phone.css";
 import { Sprite } from "../shared/icons";
 import { startLanguage, useLanguage } from "../shared/i18n";
 import { setOperatorName } from "../shared/page";
+import { Alipay, Returned } from "./alipay";
 import { Check } from "./check";
 import { ClipScreen } from "./clip";
 import { SelfTest, Wifi } from "./clip-before";
@@ -45,6 +46,10 @@ function App({ phone }: { phone: Phone }) {
       return <Denied phone={phone} />;
     case "plan":
       return <Plan phone={phone} />;
+    case "returned":
+      return <Returned phone={phone} />;
+    case "alipay":
+      return <Alipay phone={phone} step={screen.step} />;
     case "permission":
       return <Permission key={screen.step.id} phone={phone} step={screen.step} />;
     case "photo":

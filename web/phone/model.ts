@@ -71,6 +71,7 @@ export class Phone {
     denied: false,
     done: false,
     started: false,
+    returned: location.search === "?alipay",
     allowed: false,
     wifi: false,
     tested: false,
@@ -388,6 +389,14 @@ export class Phone {
     if (id !== undefined) writeJSON(startedKey, id);
     this.set({ started: true });
     void this.pump();
+  }
+
+  /** To Alipay: in its own browser to its page, from any other through its app. */
+  async toAlipay(): Promise<void> {
+    await this.doing(async () => {
+      const to = await api.alipay();
+      location.assign(appOf(navigator.userAgent) === "alipay" ? to.certify_url : to.alipay_link);
+    });
   }
 
   /** The camera was allowed. */

@@ -53,6 +53,8 @@ export interface Facts {
   denied: boolean;
   done: boolean;
   started: boolean;
+  /** Alipay sent the person back to this page. */
+  returned: boolean;
   /** The camera was allowed since the page was opened. */
   allowed: boolean;
   /** What recordings cost to send was read, and they are to be made now. */
@@ -65,11 +67,11 @@ export interface Facts {
 }
 
 export type Screen =
-  | { name: "starting" | "unreachable" | "landing" | "enter" | "number" | "denied" | "plan" | "sending" | "done" }
+  | { name: "starting" | "unreachable" | "landing" | "enter" | "number" | "denied" | "plan" | "sending" | "done" | "returned" }
   | { name: "inapp"; app: App }
   | { name: "unsupported"; missing: CameraFault }
   | { name: "stopped"; end: End }
-  | { name: "permission" | "photo" | "wifi" | "selftest" | "clip" | "written"; step: CaptureStep }
+  | { name: "alipay" | "permission" | "photo" | "wifi" | "selftest" | "clip" | "written"; step: CaptureStep }
   | { name: "look" | "lost"; step: CaptureStep; take: LocalTake }
   | { name: "check"; step: CaptureStep; take: LocalTake | null };
 
@@ -81,7 +83,9 @@ export function screenOf(f: Facts): Screen {
   if (f.reading) return { name: "starting" };
   if (f.unreachable) return { name: "unreachable" };
   if (f.capture === null) {
-    if (f.code === null || f.landing === null) return { name: "enter" };
+    if (f.code === null || f.landing === null) return { name: f.returned ? "returned" : "enter" };
+    // In Alipay for Alipay: its own page does the work.
+    if (f.app === "alipay" && f.landing.provider === "alipay") return { name: "landing" };
     if (f.app !== null) return { name: "inapp", app: f.app };
     if (f.missing !== null) return { name: "unsupported", missing: f.missing };
     return { name: "landing" };
@@ -116,6 +120,7 @@ function work(f: Facts, capture: Capture): Screen {
   if (next === null) return { name: "sending" };
   // Stored by an earlier visit, with nothing of it left here: looked at from the server's copy.
   if (next.kind !== "clip" && next.state === "stored" && storedTake(next) !== null) return { name: "check", step: next, take: null };
+  if (next.kind === "face" && capture.handoff.provider === "alipay") return { name: "alipay", step: next };
   if (f.missing !== null) return { name: "unsupported", missing: f.missing };
   if (next.kind === "clip" && f.written?.step === next.id) return { name: f.written.ready ? "photo" : "written", step: next };
   if (next.kind === "clip") return { name: !f.wifi ? "wifi" : f.tested ? "clip" : "selftest", step: next };

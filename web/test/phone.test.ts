@@ -69,6 +69,7 @@ const facts = (over: Partial<Facts>): Facts => ({
   denied: false,
   done: false,
   started: true,
+  returned: false,
   allowed: true,
   wifi: false,
   tested: false,
@@ -81,6 +82,20 @@ const name = (over: Partial<Facts>): string => screenOf(facts(over)).name;
 const landing = {} as Facts["landing"];
 
 describe("screens", () => {
+  it("leave the face to Alipay where that was chosen, without a camera", () => {
+    const face = { ...step("face", "todo"), kind: "face" };
+    const chosen = capture("active", face);
+    chosen.handoff.provider = "alipay";
+    expect(name({ capture: chosen, missing: "none", app: "alipay" })).toBe("alipay");
+    expect(name({ capture: capture("active", face), missing: "none" })).toBe("unsupported");
+    expect(name({ capture: { ...chosen, steps: [step("document_front", "todo"), face] } })).toBe("photo");
+    expect(name({ capture: { ...chosen, steps: [{ ...face, state: "checked" }] } })).toBe("sending");
+    // Alipay's own browser is left for the camera, and stayed in for Alipay.
+    const asked = { ...landing, provider: "alipay" } as Facts["landing"];
+    expect(name({ code: "x", landing, app: "alipay" })).toBe("inapp");
+    expect(name({ code: "x", landing: asked, app: "alipay", missing: "none" })).toBe("landing");
+    expect(name({ code: "x", landing: asked, app: "wechat" })).toBe("inapp");
+  });
   it("follow the state of the handoff", () => {
     const names: Record<HandoffState, string> = {
       offered: "stopped",
@@ -98,6 +113,9 @@ describe("screens", () => {
   it("ask for a code where there is none, and show who asks where there is one", () => {
     expect(name({})).toBe("enter");
     expect(name({ code: "x", landing })).toBe("landing");
+    // Back from Alipay in a browser that has no part in this.
+    expect(name({ returned: true })).toBe("returned");
+    expect(name({ returned: true, code: "x", landing })).toBe("landing");
     expect(name({ code: "x", landing, app: "wechat" })).toBe("inapp");
     expect(name({ code: "x", landing, missing: "insecure" })).toBe("unsupported");
     expect(name({ reading: true })).toBe("starting");
