@@ -47,6 +47,7 @@ func TestMistakesInAPolicyAreNamed(t *testing.T) {
 		{"photo: [desk, phone]", "photo: []", "channels.photo is missing"},
 		{"photo:", "video:", `"video" is no kind of step`},
 		{"attempts: 5", "attempts: 0", "attempts: 0"},
+		{"report: marks", "report: melts", `report: "melts" is unknown`},
 	} {
 		bad := strings.Replace(file, row.old, row.new, 1)
 		if bad == file {

@@ -371,16 +371,25 @@ func (s *Service) RaiseEpoch(ctx context.Context, id, cause string, by Actor) (i
 	return c.HandoffEpoch, err
 }
 
+// reportedMark follows the id of a handoff among the ended ones whose report is noted.
+const reportedMark = " reported"
+
 // EndEpoch removes the takes that phones made in epochs up to the given one and that were not accepted, and
 // has their bytes destroyed; their steps are to do again. reported marks the case for its
 // reviewer. Doing it twice is harmless.
 func (s *Service) EndEpoch(ctx context.Context, id, handoffID string, epoch int64, outcome string, reported bool) error {
 	_, err := s.change(ctx, Actor{Kind: BySystem, ID: handoffID}, id, anyVersion, func(c *change) error {
 		c.dropUnfinished(epoch)
-		if slices.ContainsFunc(c.Ended, func(id string) bool { return id == handoffID }) {
+		// A report often comes after an end: the phone stops at once and asks then.
+		done := []string{handoffID}
+		if reported {
+			done = append(done, handoffID+reportedMark)
+		}
+		done = slices.DeleteFunc(done, func(d string) bool { return slices.Contains(c.Ended, d) })
+		if len(done) == 0 {
 			return nil
 		}
-		c.Ended = append(c.Ended, handoffID)
+		c.Ended = append(c.Ended, done...)
 		if len(c.Ended) > keepEnded {
 			c.Ended = c.Ended[len(c.Ended)-keepEnded:]
 		}

@@ -1,10 +1,12 @@
 package server_test
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/server/servertest"
 )
 
@@ -94,6 +96,48 @@ func TestDenyingStopsAtOnceAndMayBecomeAReport(t *testing.T) {
 	if got := p.Do("GET", "/v1/handoffs/"+id, nil).String("state"); got != "reported" {
 		t.Errorf("state %q", got)
 	}
+}
+
+// Where the policy says so a report freezes the case: neither the desk nor a phone adds anything until a reviewer
+// has cleared it, whatever else they may do.
+func TestAReportMayFreezeTheCase(t *testing.T) {
+	s := servertest.StartWith(t, func(c *cases.Config) {
+		c.Policy = servertest.Policy(t, func(p *cases.Policy) { p.Report = cases.ReportFreezes })
+	})
+	p := s.Person(t)
+	sent := p.Send("document_back", servertest.Photo(2)) // but not looked at
+	phone, _ := p.Phone()
+	deny := func(report bool) { phone.Do("POST", "/v1/capture/deny", map[string]any{"report": report}).Want(t, 200) }
+	frozen := func() any { return p.Do("GET", p.Path(""), nil).Want(t, 200).Get("frozen") }
+	deny(false)
+	if frozen() != false {
+		t.Error("frozen by a wrong tap")
+	}
+	deny(true)
+	if frozen() != true {
+		t.Fatal("not frozen")
+	}
+	steps := map[string]any{"steps": []string{"document_front"}}
+	p.Do("POST", p.Path("/handoffs"), steps).Want(t, 409, "case_frozen")
+	b64 := base64.StdEncoding.EncodeToString
+	p.Do("POST", "/v1/uploads", nil, "Tus-Resumable", "1.0.0", "Upload-Length", "9",
+		"Upload-Metadata", "case "+b64([]byte(p.CaseID))+",step "+b64([]byte("document_front"))).Want(t, 409, "case_frozen")
+	p.Do("POST", p.Path("/steps/document_back/accept"), map[string]any{"upload_id": sent}).Want(t, 409, "case_frozen")
+	p.Do("POST", p.Path("/levels/2/submit"), none, "If-Match", p.Version()).Want(t, 409, "case_frozen")
+	p.Do("POST", p.Path("/levels/1/reopen"), none, "If-Match", p.Version()).Want(t, 409, "case_frozen")
+
+	staff := cases.Account{ID: "acc_staff", Roles: []string{cases.Reviewer}}
+	if _, err := s.Cases.Claim(t.Context(), staff, p.CaseID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Cases.Release(t.Context(), staff, p.CaseID, "called the customer"); err != nil {
+		t.Fatal(err)
+	}
+	if frozen() != false {
+		t.Error("frozen after it was cleared")
+	}
+	p.Do("POST", p.Path("/steps/document_back/accept"), map[string]any{"upload_id": sent}).Want(t, 200)
+	p.Do("POST", p.Path("/handoffs"), steps).Want(t, 403, "password_confirmation_required")
 }
 
 func TestAReportComesWithinFiveMinutes(t *testing.T) {
