@@ -265,7 +265,10 @@ func (s *Service) AnswerConsent(ctx context.Context, by Actor, id string, a Cons
 		had := c.consent(r.ID)
 		state := ConsentGiven
 		switch {
-		case a.Given && c.consentState(r) == ConsentGiven, !a.Given && had.State != ConsentGiven && had.State != "":
+		case a.Given && c.consentState(r) == ConsentGiven:
+			return nil
+		case !a.Given && had.State != ConsentGiven && had.State != "":
+			c.otherWay(r, had.State) // a step that was sent back meanwhile goes that way again
 			return nil
 		case !a.Given && had.State == ConsentGiven:
 			state = ConsentWithdrawn
