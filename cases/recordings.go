@@ -48,7 +48,7 @@ func (r *Recordings) check(say func(format string, args ...any)) {
 		value              *float64
 		usual, least, most float64
 	}{
-		{"dark", &u.Dark, 60, 16, 200}, {"bright", &u.Bright, 210, 60, 255}, {"blur", &u.Blur, 7, 1, 50},
+		{"dark", &u.Dark, 50, 10, 200}, {"bright", &u.Bright, 225, 60, 255}, {"blur", &u.Blur, 7, 1, 50},
 		{"black_seconds", &u.BlackSeconds, 0.5, 0.1, 60}, {"freeze_seconds", &u.FreezeSeconds, 2, 0.4, 60},
 		{"mean_db", &u.MeanDB, -45, -90, -1}, {"peak_db", &u.PeakDB, -30, -90, -1},
 	} {

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package caseffmpeg
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// inMemory is only there on Linux: elsewhere a recording would have to stand on a disk in the clear.
+func inMemory(io.Reader) (*os.File, error) {
+	return nil, errors.New("caseffmpeg: recordings are played on Linux only")
+}
+
+func takeNetwork(*exec.Cmd) {}
