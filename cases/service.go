@@ -87,6 +87,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	relayed map[string]int64 // guarded by mu: case → newest history entry known to be copied
+	median  medianMeasure    // guarded by mu: the usual review time as measured last
 }
 
 // ErrWrongKey is returned by New when the store was written under another operator's key.

@@ -33,6 +33,10 @@ func applicantCalls(p *servertest.Client, handoffID string) map[string]call {
 		"submit":   {"POST", p.Path("/levels/2/submit"), none, []string{"If-Match", `"1"`}},
 		"reopen":   {"POST", p.Path("/levels/1/reopen"), none, []string{"If-Match", `"1"`}},
 		"script":   {"GET", p.Path("/steps/document_front/script"), nil, nil},
+		"data":     {"GET", p.Path("/data"), nil, nil},
+		"download": {"GET", p.Path("/data.zip"), nil, nil},
+		"erasure":  {"POST", p.Path("/erasure"), none, nil},
+		"object":   {"POST", p.Path("/objection"), none, nil},
 		"offer":    {"POST", p.Path("/handoffs"), map[string]any{"steps": []string{"document_front"}}, nil},
 		"handoff":  {"GET", h, nil, nil},
 		"png":      {"GET", h + "/qr.png", nil, nil},
@@ -45,6 +49,14 @@ func applicantCalls(p *servertest.Client, handoffID string) map[string]call {
 func stepCalls(p *servertest.Client, step string) map[string]call {
 	return map[string]call{
 		"accept": {"POST", p.Path("/steps/" + step + "/accept"), map[string]any{"upload_id": "upl_01K9ZZ3QH6R5V0T1W2X3Y4Z5A9"}, nil},
+	}
+}
+
+// consentCalls are for applicants and phones, apart from the steps.
+func consentCalls(p *servertest.Client, consent string) map[string]call {
+	return map[string]call{
+		"consents": {"GET", p.Path("/consents"), nil, nil},
+		"answer":   {"PUT", p.Path("/consents/" + consent), map[string]any{"given": true, "version": 1, "language": "en"}, nil},
 	}
 }
 
@@ -69,6 +81,9 @@ func TestSomebodyElsesIsLikeNothing(t *testing.T) {
 	theirs, nowhere := applicantCalls(owner, id), applicantCalls(&ghost, noHandoff)
 	for name, c := range stepCalls(owner, "document_front") {
 		theirs[name], nowhere[name] = c, stepCalls(&ghost, "document_front")[name]
+	}
+	for name, c := range consentCalls(owner, "documents") {
+		theirs[name], nowhere[name] = c, consentCalls(&ghost, "documents")[name]
 	}
 	for name, c := range theirs {
 		a, b := c.by(stranger).Want(t, 404), nowhere[name].by(stranger).Want(t, 404)
@@ -101,8 +116,10 @@ func TestAPhoneMayNotDoWhatTheApplicantDoes(t *testing.T) {
 	}
 	// Nor in another case, not even its own step.
 	other := s.Person(t)
-	for _, c := range stepCalls(other, "document_front") {
-		c.by(phone).Want(t, 404, "case_unknown")
+	for _, calls := range []map[string]call{stepCalls(other, "document_front"), consentCalls(other, "documents")} {
+		for _, c := range calls {
+			c.by(phone).Want(t, 404, "case_unknown")
+		}
 	}
 	phone.Do("GET", "/v1/capture", nil).Want(t, 200)
 }
@@ -173,18 +190,12 @@ func TestStaffHaveNoCase(t *testing.T) {
 	s := servertest.Start(t)
 	p := s.Person(t)
 	id := p.Offer().String("id")
-	email := "reviewer@example.com"
-	if _, err := s.Cases.SignUp(t.Context(), email, servertest.Password, "reviewer"); err != nil {
-		t.Fatal(err)
-	}
-	staff := s.NewBrowser(t)
-	staff.Email, staff.Password = email, servertest.Password
-	staff.SignIn()
+	staff := s.Staff(t, "reviewer")
 	if got := staff.Do("GET", "/v1/me", nil).Want(t, 200).String("account.roles.0"); got != "reviewer" {
 		t.Errorf("role %q", got)
 	}
 	staff.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 403, "staff_has_no_case")
-	for _, calls := range []map[string]call{applicantCalls(p, id), stepCalls(p, "document_front")} {
+	for _, calls := range []map[string]call{applicantCalls(p, id), stepCalls(p, "document_front"), consentCalls(p, "documents")} {
 		for _, c := range calls {
 			c.by(staff).Want(t, 403, "staff_has_no_case")
 		}

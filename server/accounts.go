@@ -125,22 +125,36 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 		if err != nil {
 			return result{}, err
 		}
-		me, err := s.viewOfMe(c, a)
-		if err != nil || !keep {
-			return result{status: http.StatusOK, body: me, secret: true}, err
-		}
-		if old := s.cookie(c, sessions.Desk); old != "" {
-			if err := s.endSession(c, old); err != nil {
+		if a.Staff() {
+			if err := s.needsFactor(c, a); err != nil {
 				return result{}, err
 			}
 		}
-		token, _, err := s.cfg.Sessions.Start(c.UserContext(), sessions.Session{Kind: sessions.Desk, AccountID: a.ID, Roles: a.Roles})
-		if err != nil {
+		return s.startSession(c, a, keep)
+	})
+}
+
+// startSession gives a browser the cookie of an account; where keep is false there is none.
+func (s *Server) startSession(c *fiber.Ctx, a cases.Account, keep bool) (result, error) {
+	me, err := s.viewOfMe(c, a)
+	if err != nil || !keep {
+		return result{status: http.StatusOK, body: me, secret: true}, err
+	}
+	kind, lasts := sessions.Desk, sessions.DeskAbsolute
+	if a.Staff() {
+		kind, lasts = sessions.Staff, sessions.StaffAbsolute
+	}
+	if old := s.cookie(c, sessions.Desk); old != "" {
+		if err := s.endSession(c, old); err != nil {
 			return result{}, err
 		}
-		header := map[string]string{fiber.HeaderSetCookie: s.newCookie(c, sessions.Desk, token, sessions.DeskAbsolute)}
-		return result{status: http.StatusOK, header: header, body: me, secret: true}, nil
-	})
+	}
+	token, _, err := s.cfg.Sessions.Start(c.UserContext(), sessions.Session{Kind: kind, AccountID: a.ID, Roles: a.Roles})
+	if err != nil {
+		return result{}, err
+	}
+	header := map[string]string{fiber.HeaderSetCookie: s.newCookie(c, kind, token, lasts)}
+	return result{status: http.StatusOK, header: header, body: me, secret: true}, nil
 }
 
 // signOut ends the browser's session. A cookie that stands for none is taken away all the same.
@@ -166,7 +180,7 @@ func (s *Server) signOut(c *fiber.Ctx) error {
 // nobody could watch any more. Sockets are told to look again, and find themselves signed out.
 func (s *Server) endSession(c *fiber.Ctx, token string) error {
 	ctx := c.UserContext()
-	sess, err := s.cfg.Sessions.Lookup(ctx, token, sessions.Desk, sessions.Bearer)
+	sess, err := s.cfg.Sessions.Lookup(ctx, token, sessions.Desk, sessions.Staff, sessions.Bearer)
 	if errors.Is(err, sessions.ErrUnknown) {
 		return nil
 	}
@@ -230,6 +244,9 @@ func (s *Server) createToken(c *fiber.Ctx) error {
 		a, err := s.authenticate(c, in)
 		if err != nil {
 			return result{}, err
+		}
+		if a.Staff() { // a token would outlive their short sessions
+			return result{}, errStaffToken
 		}
 		token, sess, err := s.cfg.Sessions.Start(c.UserContext(), sessions.Session{Kind: sessions.Bearer, AccountID: a.ID, Roles: a.Roles})
 		if err != nil {

@@ -39,6 +39,9 @@ type principal struct {
 
 type principalKind string
 
+// staffToken begins the tokens of people who work here; theirs is the same cookie as an applicant's.
+const staffToken = "ss_"
+
 const (
 	applicant principalKind = "applicant"
 	phone     principalKind = "phone"
@@ -46,6 +49,9 @@ const (
 
 // actor is the principal as package cases knows it.
 func (p principal) actor() cases.Actor {
+	if len(p.session.Roles) > 0 {
+		return cases.Actor{Kind: cases.ByStaff, ID: p.session.AccountID}
+	}
 	if p.kind == phone {
 		return cases.Actor{Kind: cases.ByPhone, ID: p.handoff.ID, Epoch: p.handoff.Epoch}
 	}
@@ -130,6 +136,9 @@ func (s *Server) credentials(c *fiber.Ctx) ([]credential, error) {
 		return []credential{cred}, nil
 	}
 	desk := credential{s.cookie(c, sessions.Desk), sessions.Desk, true}
+	if strings.HasPrefix(desk.token, staffToken) {
+		desk.kind = sessions.Staff
+	}
 	capture := credential{s.cookie(c, sessions.Capture), sessions.Capture, true}
 	var picked []credential
 	switch as := c.Get("Symbolon-As"); {

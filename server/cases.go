@@ -116,7 +116,7 @@ type eventView struct {
 // actor, never why a person looks at it or who that is.
 var toldEvents = []string{
 	"case_created", "identity_stored", "take_stored", "take_accepted",
-	"level_open", "level_locked", "level_submitted", "level_checking", "level_in_review", "level_approved", "level_resubmit", "level_rejected",
+	"level_open", "level_locked", "level_submitted", "level_checking", "level_in_review", "level_approved", "level_resubmit", "level_rejected", "level_revoked",
 	"handoff_offer", "handoff_cancel", "handoff_takeback", "handoff_supersede", "handoff_lock", "handoff_report", "handoff_expire", "handoff_ended",
 	"consent_given", "consent_declined", "consent_withdrawn", "objection", "erasure_requested",
 }
@@ -130,12 +130,11 @@ func told(e cases.Entry) (v eventView, ok bool) {
 	if strings.HasPrefix(e.Event, "consent_") {
 		v.Consent = e.Data["consent"]
 	}
-	if e.Event == "level_resubmit" || e.Event == "level_rejected" {
-		for _, code := range e.Reasons {
-			if r, ok := cases.ReasonByCode(code); ok && !r.Hidden {
-				v.Reasons = append(v.Reasons, code)
-			}
-		}
+	if e.Event == "level_revoked" { // how a refusal came about is not told
+		v.Event = "level_rejected"
+	}
+	if v.Event == "level_resubmit" || v.Event == "level_rejected" {
+		v.Reasons = cases.ToldCodes(e.Reasons)
 	}
 	return v, true
 }

@@ -40,6 +40,11 @@ func (s *Server) getMedia(c *fiber.Ctx) error {
 	if !strings.HasPrefix(id, "med_") {
 		return errMediaUnknown
 	}
+	for _, p := range all {
+		if len(p.session.Roles) > 0 {
+			return s.reviewMedia(c, p, id)
+		}
+	}
 	var p principal
 	var take cases.Take
 	var caseID string

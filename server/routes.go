@@ -85,5 +85,32 @@ func (s *Server) routes() {
 	v1.Get("/capture/live", s.watchCapture)
 	v1.Post("/cases/:id/steps/:step/progress", s.showProgress)
 
+	// secondfactor.go
+	v1.Post("/session/second-factor", s.secondFactor)
+	v1.Post("/session/second-factor/enrol", s.enrolFactor)
+
+	// review.go, figures.go: for people who work here
+	review := v1.Group("/review")
+	review.Get("/cases", s.reviewQueue)
+	review.Get("/live", s.watchQueue)
+	review.Get("/reasons", s.reviewReasons)
+	review.Get("/cases/:id", s.reviewCase)
+	review.Post("/cases/:id/claim", s.claimCase)
+	review.Delete("/cases/:id/claim", s.handBackCase)
+	review.Post("/cases/:id/reveal", s.revealFields)
+	review.Post("/cases/:id/escalate", s.escalateCase)
+	review.Post("/cases/:id/suspend", s.suspendCase)
+	review.Post("/cases/:id/release", s.releaseCase)
+	review.Post("/cases/:id/decisions", s.decideCase)
+	review.Get("/cases/:id/bundle", s.bundleCase)
+	review.Get("/figures", s.figures)
+	review.Get("/figures.csv", s.figuresCSV)
+
+	// staff.go: for admins
+	review.Get("/staff", s.listStaff)
+	review.Post("/staff", s.createStaff)
+	review.Patch("/staff/:id", s.changeStaff)
+	review.Delete("/staff/:id/second-factor", s.forgetFactors)
+
 	s.pageRoutes(s.app) // /, /h, /diagnose, /sw.js, /assets/…
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/netip"
@@ -43,8 +44,14 @@ type Config struct {
 	TrustCA []byte
 	// Ready returns the parts that do not answer now, by name.
 	Ready func(ctx context.Context) map[string]error
+	// Bundle writes the evidence of a case as a signed archive; where nil, there are no bundles.
+	Bundle func(ctx context.Context, caseID string, w io.Writer) error
+	// TempDir is where a bundle is while it is sent, without a name; the system's where empty.
+	TempDir string
 	// Notes are what the operator should know of this process beside whether it is ready, by name.
 	Notes map[string]string
+	// Networks are what recognises a face on the phone.
+	Networks Networks
 	// Pages holds the built browser apps (web/dist).
 	Pages fs.FS
 	Log   *slog.Logger
@@ -81,6 +88,7 @@ type Server struct {
 	transport transport
 	metrics   *metrics
 	sockets   sockets
+	networks  networks
 	evidence  chan struct{} // bounds the evidence in memory
 }
 
@@ -106,6 +114,9 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, public: public, hosts: hostSet(public, cfg.Hosts), evidence: make(chan struct{}, evidenceAtOnce)}
 	if s.pages, err = loadPages(cfg.Pages); err != nil {
 		return nil, fmt.Errorf("server: read the pages: %w", err)
+	}
+	if s.networks, err = loadNetworks(cfg.Networks); err != nil {
+		return nil, fmt.Errorf("server: read the networks: %w", err)
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.app = fiber.New(s.appConfig())

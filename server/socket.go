@@ -19,6 +19,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/fault"
 	"github.com/symbolon/symbolon/handoff"
 	"github.com/symbolon/symbolon/live"
@@ -98,6 +99,7 @@ type socket struct {
 	owner, network string // what limits count by; no owner, no such limit
 	timing         socketTiming
 	since          time.Time
+	queue          bool // it shows the queue of reviewers, and is nobody's sign of life
 
 	ws       *websocket.Conn
 	listener *live.Listener // nil where there was no place for the socket
@@ -250,7 +252,7 @@ func (k *socket) begin(ctx *fasthttp.RequestCtx, hijacked net.Conn, key string) 
 		k.tell(func(n *news) { n.code = code })
 	} else {
 		k.listener = k.server.cfg.Hub.JoinFunc(k.caseID, k.role, func() { k.tell(nil) })
-		k.server.cfg.Hub.Seen(k.server.closing, k.caseID, k.role)
+		k.seen(k.server.closing)
 	}
 	go k.read()
 	go k.work()
@@ -437,12 +439,19 @@ func (k *socket) alive(ctx context.Context) {
 	}
 	who := k.who
 	k.mu.Unlock()
-	k.server.cfg.Hub.Seen(ctx, k.caseID, k.role)
+	k.seen(ctx)
 	if who.kind == phone {
 		ctx, cancel := context.WithTimeout(ctx, socketCallFor)
 		defer cancel()
 		// An ended handoff is told by its end; a store that fails is noticed elsewhere.
 		_ = k.server.cfg.Handoffs.Seen(ctx, who.handoff.ID)
+	}
+}
+
+// seen notes a sign of life on the socket's side of its case.
+func (k *socket) seen(ctx context.Context) {
+	if !k.queue {
+		k.server.cfg.Hub.Seen(ctx, k.caseID, k.role)
 	}
 }
 
@@ -566,6 +575,7 @@ type snapshotMessage struct {
 	Seq     int64        `json:"seq"`
 	Case    *caseView    `json:"case,omitempty"`
 	Capture *captureView `json:"capture,omitempty"`
+	Queue   *queueView   `json:"queue,omitempty"`
 }
 
 type presenceMessage struct {
@@ -651,7 +661,7 @@ func (k *socket) write(ctx context.Context) int {
 	if !w.began {
 		return closeOpen // progress is lost, the presence waits
 	}
-	if w.presence != nil {
+	if w.presence != nil && !k.queue {
 		if err := k.send(presenceMessage{"presence", *w.presence}); err != nil {
 			return k.failed(err)
 		}
@@ -720,6 +730,15 @@ func (k *socket) check(ctx context.Context) (principal, error) {
 		}
 		p.handoff = &h
 	}
+	if k.queue { // whoever was disabled meanwhile, or lost the role, is out
+		a, err := k.server.cfg.Cases.Colleague(ctx, sess.AccountID)
+		if err != nil {
+			return principal{}, err
+		}
+		if !a.Has(cases.Reviewer, cases.Supervisor) {
+			return principal{}, cases.ErrStaffOnly
+		}
+	}
 	k.mu.Lock()
 	k.who = p
 	k.mu.Unlock()
@@ -741,6 +760,10 @@ func (k *socket) snapshot(ctx context.Context, seq int64) (snapshotMessage, erro
 	}
 	if seq, err = s.seq(ctx, k.caseID, seq); err != nil {
 		return snapshotMessage{}, err
+	}
+	if k.queue {
+		v, err := s.viewOfQueue(ctx)
+		return snapshotMessage{Type: "snapshot", Seq: seq, Queue: &v}, err
 	}
 	c, err := s.caseOf(ctx, p, k.caseID)
 	if err != nil {

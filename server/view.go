@@ -153,6 +153,7 @@ type captureStepView struct {
 	Takes        []takeView      `json:"takes"`
 	Provider     *providerView   `json:"provider"`
 	Alternatives []string        `json:"alternatives,omitempty"`
+	Face         *faceStepView   `json:"face,omitempty"`
 }
 
 type budgetView struct {
@@ -190,7 +191,7 @@ func (s *Server) viewOf(ctx context.Context, p principal, c cases.Case, seq int6
 	}
 	for i, l := range c.Levels {
 		v.Levels[i] = levelView{
-			Level: l.Level, State: l.State, Reasons: list(l.Told()),
+			Level: l.Level, State: l.State.Outer(), Reasons: list(l.Told()),
 			SubmittedAt: when(l.SubmittedAt), DecidedAt: when(l.DecidedAt), MayObject: c.MayObject(l.Level),
 		}
 	}
@@ -225,7 +226,7 @@ func outerState(state cases.LevelState) cases.LevelState {
 	case cases.Submitted:
 		return cases.Checking
 	}
-	return state
+	return state.Outer()
 }
 
 // stepOf is a step as the principal sees it: with the takes it may look at.
@@ -384,7 +385,7 @@ func (s *Server) captureSnapshot(ctx context.Context, p principal, seq int64) (c
 			if st.ID == id {
 				v.Steps = append(v.Steps, captureStepView{
 					ID: st.ID, Kind: st.Kind, State: st.State, Instructions: instructions(c, st),
-					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st), Provider: providerOf(c, st), Alternatives: s.cfg.Cases.Alternatives(st),
+					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st), Provider: providerOf(c, st), Alternatives: s.cfg.Cases.Alternatives(st), Face: s.faceStepOf(st),
 				})
 			}
 		}

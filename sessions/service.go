@@ -34,6 +34,7 @@ var kinds = map[Kind]struct {
 	idle, absolute time.Duration
 }{
 	Desk:    {"sd_", DeskIdle, DeskAbsolute},
+	Staff:   {"ss_", StaffIdle, StaffAbsolute},
 	Bearer:  {"st_", BearerIdle, BearerAbsolute},
 	Capture: {"ct_", CaptureIdle, CaptureAbsolute},
 }

@@ -22,7 +22,8 @@ type Kind string
 
 // The kinds of session.
 const (
-	Desk    Kind = "desk"    // cookie symbolon_session: an applicant (or staff) in a browser
+	Desk    Kind = "desk"    // cookie symbolon_session: an applicant in a browser
+	Staff   Kind = "staff"   // cookie symbolon_session: somebody who works here, after their second factor
 	Bearer  Kind = "bearer"  // "st_…": an applicant's native app
 	Capture Kind = "capture" // "ct_…" or cookie symbolon_capture: a phone that claimed a handoff
 )
@@ -30,6 +31,7 @@ const (
 // Lifetimes. Idle is renewed by use, Absolute is not.
 const (
 	DeskIdle, DeskAbsolute     = 12 * time.Hour, 7 * 24 * time.Hour
+	StaffIdle, StaffAbsolute   = 30 * time.Minute, 8 * time.Hour
 	BearerIdle, BearerAbsolute = 30 * 24 * time.Hour, 90 * 24 * time.Hour
 	// A capture session lives as long as its handoff may; the handoff's own state
 	// decides (see package handoff), these only bound it.

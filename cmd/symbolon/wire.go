@@ -18,6 +18,7 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casealipay"
+	"github.com/symbolon/symbolon/cases/caseffmpeg"
 	"github.com/symbolon/symbolon/cases/casemongo"
 	"github.com/symbolon/symbolon/cases/casesqlite"
 	"github.com/symbolon/symbolon/cases/casetesseract"
@@ -60,6 +61,7 @@ type program struct {
 	addresses []string // https addresses of this machine in its network, best first
 	ca        []byte   // certificate of the local authority (PEM), or nil
 	reading   string   // what reads documents, or that nothing does
+	playing   string   // what plays recordings, or that nothing does
 	faces     string   // what compares faces, or that nothing does
 	closers   []func() error
 }
@@ -119,9 +121,10 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	}
 	p.cases, err = cases.New(ctx, cases.Config{
 		Alipay: alipay,
-		Reader: reader, Faces: faces,
+		Reader: reader, Faces: faces, Inspector: p.findInspector(ctx, c.Policy),
 		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy, Script: c.Script, Operator: c.OperatorName,
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
+		Queued:   func(ctx context.Context) { p.server.QueueChanged(ctx) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
 		Keep:     func(ctx context.Context, r cases.KeepRequest) (cases.Part, error) { return keep(ctx, p.media, r) },
@@ -193,8 +196,8 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 			}
 			return bad
 		},
-		Notes: map[string]string{"reading": p.reading, "faces": p.faces},
-		Pages: pages(), Log: log,
+		Notes: map[string]string{"reading": p.reading, "faces": p.faces, "recordings": p.playing},
+		Pages: pages(), Networks: networksOf(faces), Log: log,
 	})
 	return p, err
 }
@@ -208,6 +211,22 @@ func openWords(err error) error {
 		return errors.New("the look-up values are half made anew; finish it with symbolon keys reindex")
 	}
 	return err
+}
+
+// findInspector looks for what plays recordings. Where there is nothing, the operator is told now, if recordings are asked
+// for, and by /readyz, and reviewers by each case.
+func (p *program) findInspector(ctx context.Context, policy cases.Policy) cases.Inspector {
+	i, err := caseffmpeg.Find(ctx)
+	if err != nil {
+		p.playing = "recordings go to a person without being played: " + strings.TrimPrefix(err.Error(), "caseffmpeg: ") + "; install ffmpeg"
+		if len(policy.Requires.Level3) > 0 {
+			p.log.Warn("recordings_not_played", "error", err)
+		}
+		return nil
+	}
+	p.playing = i.String()
+	p.log.Info("recordings_played", "by", i.String())
+	return i
 }
 
 // findReader looks for what reads documents. Where there is nothing, the operator is told now and by /readyz, and
@@ -251,6 +270,15 @@ func (p *program) findFaces(model string) (cases.Faces, error) {
 		p.log.Warn("face_model_rights", "note", "mobilefacenet was trained on pictures that were published for research; find out whether you may use it commercially, or choose --face-model dlib; see docs/face.md")
 	}
 	return engine, nil
+}
+
+// networksOf is what the phone follows a face with: the networks of this program, and which of them compares.
+func networksOf(faces cases.Faces) server.Networks {
+	if faces == nil {
+		return server.Networks{}
+	}
+	m := faces.Model()
+	return server.Networks{Files: face.Weights(), Model: m.Name, Hash: m.Hash}
 }
 
 // handoffEnded frees what a phone held when its handoff left its last live state: uploads that still run

@@ -27,6 +27,8 @@ type Client struct {
 	Token string
 	// Account and Password of whoever signed in.
 	Email, Password string
+	// Secret is what the codes of somebody who works here are made of.
+	Secret string
 	// CaseID is the case of Person.
 	CaseID string
 }
