@@ -14,6 +14,12 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
+// phonePage is the phone's app, and faceWorker how the names of the workers begin that follow a face for it.
+const (
+	phonePage  = "h.html"
+	faceWorker = "assets/face-worker"
+)
+
 // page is one file of the built browser apps, kept in memory.
 type page struct {
 	body    []byte
@@ -91,6 +97,7 @@ func (s *Server) pageRoutes(r fiber.Router) {
 	r.Get("/", func(c *fiber.Ctx) error { return s.sendPage(c, "index.html") })
 	r.Get("/h", func(c *fiber.Ctx) error { return s.sendPage(c, "h.html") })
 	r.Get("/diagnose", func(c *fiber.Ctx) error { return s.sendPage(c, "diagnose.html") })
+	r.Get("/assets/face/:version/:name", s.sendNetwork)
 	for name := range s.pages {
 		if !strings.HasSuffix(name, ".html") {
 			r.Get("/"+name, func(c *fiber.Ctx) error { return s.sendPage(c, name) })
@@ -111,8 +118,16 @@ func (s *Server) sendPage(c *fiber.Ctx, name string) error {
 	} else {
 		c.Set(fiber.HeaderCacheControl, "no-cache")
 	}
-	if strings.HasSuffix(name, ".html") {
+	switch {
+	case name == phonePage:
+		// The networks that follow a face run as WebAssembly, in threads where the page shares memory with nobody.
+		c.Set(fiber.HeaderContentSecurityPolicy, strings.Replace(s.pagePolicy(c), "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'", 1))
+		c.Set("Cross-Origin-Embedder-Policy", "require-corp")
+	case strings.HasSuffix(name, ".html"):
 		c.Set(fiber.HeaderContentSecurityPolicy, s.pagePolicy(c))
+	case strings.HasPrefix(name, faceWorker):
+		c.Set(fiber.HeaderContentSecurityPolicy, faceWorkerPolicy)
+		c.Set("Cross-Origin-Embedder-Policy", "require-corp")
 	}
 	if name == "sw.js" { // it lives under the policy that it came with
 		c.Set(fiber.HeaderContentSecurityPolicy, workerPolicy)
