@@ -24,6 +24,9 @@ type Case struct {
 
 // Config is what a Service needs.
 type Config struct {
+	// JobEnded is told what came of each run of a job here: its kind, and JobDone, JobRetried or JobGivenUp. Nobody is where nil.
+	JobEnded func(kind, outcome string)
+
 	Store    Store
 	History  HistoryStore
 	Accounts AccountStore

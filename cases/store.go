@@ -41,6 +41,9 @@ type Store interface {
 	// Due lists ids of cases that have pending history entries, or a job that is queued
 	// with run_after <= now or leased with lease_until <= now; at most limit, through an index.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// Backlog counts the cases that Due would list without a limit, and says since when the oldest job among
+	// theirs has been due; the zero time where none is.
+	Backlog(ctx context.Context, now time.Time) (n int, oldest time.Time, err error)
 	// Relayed notes that the pending entries of the case at this version are in the history, so
 	// that they no longer make it due. It changes neither the document nor its version; when the
 	// version is another meanwhile it does nothing.

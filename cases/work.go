@@ -120,6 +120,23 @@ func (j Job) lease() time.Duration {
 	return jobLease
 }
 
+// What comes of a run of a job.
+const (
+	JobDone    = "done"
+	JobRetried = "retried"  // it failed and is tried again
+	JobGivenUp = "given_up" // it failed so often that a person looks instead
+)
+
+// Backlog says in how many cases something waits to be done, and for how long the oldest job has been due.
+func (s *Service) Backlog(ctx context.Context) (n int, oldest time.Duration, err error) {
+	now := s.now()
+	n, since, err := s.cfg.Store.Backlog(ctx, now)
+	if err == nil && !since.IsZero() {
+		oldest = now.Sub(since)
+	}
+	return n, oldest, err
+}
+
 // errNotOurs ends a change of a job that another node leased or finished meanwhile.
 var errNotOurs = errors.New("cases: the job is not ours")
 
@@ -152,7 +169,9 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // the lease runs out, another node takes it up
 	}
+	outcome := JobDone
 	_, err = s.change(ctx, system, id, anyVersion, func(c *change) error {
+		outcome = JobDone
 		j := c.job(jobID)
 		if j == nil || j.LeaseOwner != s.node || j.Attempts != job.Attempts {
 			return errNotOurs
@@ -160,14 +179,19 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 		if failure != nil && (job.Kind != JobCheck || job.Attempts < maxJobAttempts) {
 			j.State, j.LeaseOwner, j.LeaseUntil = JobQueued, "", time.Time{}
 			j.RunAfter = c.at.Add(jobRetryAfter * time.Duration(min(j.Attempts, 30)))
+			outcome = JobRetried
 			return nil
 		}
 		c.Jobs = slices.DeleteFunc(c.Jobs, func(j Job) bool { return j.ID == jobID })
 		if failure != nil {
+			outcome = JobGivenUp
 			finish = func(c *change) error { return s.decide(c, job.Level, review, Reason{Code: "checks_failed"}) }
 		}
 		return finish(c)
 	})
+	if err == nil && s.cfg.JobEnded != nil {
+		s.cfg.JobEnded(job.Kind, outcome)
+	}
 	if errors.Is(err, errNotOurs) {
 		err = nil
 	} else if err == nil && job.Kind == JobRetain {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -23,6 +24,7 @@ type metrics struct {
 	panics   prometheus.Counter
 	uploaded prometheus.Counter
 	handoffs *prometheus.CounterVec
+	jobs     *prometheus.CounterVec
 }
 
 func newMetrics(s *Server) *metrics {
@@ -44,9 +46,12 @@ func newMetrics(s *Server) *metrics {
 		handoffs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "symbolon_handoffs_ended_total", Help: "Handoffs that ended, by how.",
 		}, []string{"state"}),
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "symbolon_jobs_total", Help: "Runs of jobs of cases on this node, by kind and what came of it: done, retried, or given_up to a person.",
+		}, []string{"kind", "outcome"}),
 	}
 	m.registry.MustRegister(
-		m.requests, m.took, m.panics, m.uploaded, m.handoffs,
+		m.requests, m.took, m.panics, m.uploaded, m.handoffs, m.jobs, backlog{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("symbolon_connections", "Connections that are open, sockets included.", func() int {
 			s.transport.mu.Lock()
@@ -71,6 +76,33 @@ func newMetrics(s *Server) *metrics {
 		)
 	}
 	return m
+}
+
+// backlog is what waits to be done, on all nodes together. It is asked for when somebody looks.
+type backlog struct{ s *Server }
+
+var (
+	jobsWaiting = prometheus.NewDesc("symbolon_jobs_waiting", "Cases in which a job is due or history is to be copied, on all nodes together.", nil, nil)
+	jobsOldest  = prometheus.NewDesc("symbolon_jobs_oldest_seconds", "For how long the oldest due job has been waiting; 0 where none is due.", nil, nil)
+)
+
+func (backlog) Describe(to chan<- *prometheus.Desc) { to <- jobsWaiting; to <- jobsOldest }
+
+// Collect leaves both out while the store does not answer: every other number is still of use.
+func (b backlog) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	n, oldest, err := b.s.cfg.Cases.Backlog(ctx)
+	if err != nil {
+		return
+	}
+	to <- prometheus.MustNewConstMetric(jobsWaiting, prometheus.GaugeValue, float64(n))
+	to <- prometheus.MustNewConstMetric(jobsOldest, prometheus.GaugeValue, oldest.Seconds())
+}
+
+// JobEnded counts a run of a job of a case. Whoever learns of it calls this.
+func (s *Server) JobEnded(kind, outcome string) {
+	s.metrics.jobs.WithLabelValues(kind, outcome).Inc()
 }
 
 func gauge(name, help string, value func() int) prometheus.Collector {

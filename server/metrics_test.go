@@ -33,6 +33,7 @@ func TestMetricsCountWithoutNamingAnybody(t *testing.T) {
 	s.NewProgram(t).Do("BREW", "/v1/me", nil).Want(t, 405, "method_not_allowed")
 	s.Server.HandoffEnded(handoff.Done)
 
+	s.Work(t)
 	status, text := ops(s, "/metrics")
 	if status != 200 {
 		t.Fatal(status, text)
@@ -44,6 +45,7 @@ func TestMetricsCountWithoutNamingAnybody(t *testing.T) {
 		`symbolon_requests_total{code="method_not_allowed",method="",route="",status="405"} 1`,
 		`symbolon_request_seconds_count{method="GET",route="/v1/capture"} 1`,
 		`symbolon_handoffs_ended_total{state="done"} 1`,
+		`symbolon_jobs_total{kind="check_level",outcome="done"} 1`, "symbolon_jobs_waiting 0", "symbolon_jobs_oldest_seconds 0",
 		"symbolon_panics_total 0", "symbolon_live_sockets 0", "symbolon_connections ", "symbolon_upload_bytes_total 0", "go_goroutines ",
 	} {
 		if !strings.Contains(text, want) {

@@ -142,6 +142,26 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 	return s.ids(ctx, bson.D{{Key: "due_at", Value: bson.D{{Key: "$lte", Value: now}}}}, limit, "due_at", "_id")
 }
 
+// Backlog counts the cases that have something to be done.
+func (s *Store) Backlog(ctx context.Context, now time.Time) (n int, oldest time.Time, err error) {
+	due := bson.D{{Key: "due_at", Value: bson.D{{Key: "$lte", Value: now}}}}
+	all, err := s.cases.CountDocuments(ctx, due)
+	if err != nil || all == 0 {
+		return 0, time.Time{}, failed(ctx, "count cases", err)
+	}
+	jobs := bson.D{{Key: "due_at", Value: bson.D{{Key: "$lte", Value: now}, {Key: "$gt", Value: time.UnixMilli(0)}}}}
+	first, err := one[stored](ctx, s.cases, errNone, jobs, options.FindOne().SetProjection(ascending("due_at")).SetSort(ascending("due_at")))
+	switch {
+	case errors.Is(err, errNone):
+		return int(all), time.Time{}, nil
+	case err != nil:
+		return 0, time.Time{}, err
+	case first.DueAt != nil:
+		oldest = first.DueAt.UTC()
+	}
+	return int(all), oldest, nil
+}
+
 func (s *Store) ids(ctx context.Context, filter bson.D, limit int, order ...string) (ids []string, err error) {
 	found, err := list[cases.Document](ctx, s.cases, filter, options.Find().
 		SetProjection(ascending("_id")).SetSort(ascending(order...)).SetLimit(int64(cases.PageSize(limit))))

@@ -21,6 +21,7 @@ const (
 	listed    = `SELECT id, version, state, level, updated_at FROM cases WHERE `
 	listAll   = listed + `(updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT ?`
 	listState = listed + `state = ? AND (updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT ?`
+	backlog   = `SELECT count(*), min(nullif(due_at, 0)) FROM cases WHERE due_at <= ?`
 	listDue   = `SELECT id FROM cases WHERE due_at <= ? ORDER BY due_at, id LIMIT ?`
 
 	byDocument = `SELECT id FROM cases WHERE document_index = ? ORDER BY id LIMIT ?`
@@ -204,6 +205,16 @@ func (s *Store) CasesByDocument(ctx context.Context, index []byte, limit int) ([
 // Due lists ids of cases that the relay or a worker should look at, the longest due first.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.ids(ctx, listDue, now.UnixMilli(), cases.PageSize(limit))
+}
+
+// Backlog counts the cases that have something to be done.
+func (s *Store) Backlog(ctx context.Context, now time.Time) (n int, oldest time.Time, err error) {
+	var since sql.NullInt64
+	err = s.read.QueryRowContext(ctx, backlog, now.UnixMilli()).Scan(&n, &since)
+	if err == nil && since.Valid {
+		oldest = time.UnixMilli(since.Int64).UTC()
+	}
+	return n, oldest, failed(ctx, "count cases", err)
 }
 
 // Relayed notes that the pending entries of this version are in the history.

@@ -331,6 +331,16 @@ func testDue(t *testing.T, s *store) {
 	sameIDs(t, s.due(t, start), pending.ID)
 	sameIDs(t, s.due(t, start.Add(time.Second-time.Millisecond)), pending.ID)
 	sameIDs(t, s.due(t, start.Add(time.Second)), pending.ID, job.ID)
+	for _, at := range []time.Duration{0, time.Second, time.Hour} {
+		n, oldest, err := s.Backlog(t.Context(), start.Add(at))
+		noErr(t, err)
+		wantN, want := 1, time.Time{}
+		if at > 0 {
+			wantN, want = 2, start.Add(time.Second)
+		}
+		equal(t, "cases in the backlog", n, wantN)
+		equal(t, "oldest in the backlog", oldest.Equal(want), true)
+	}
 
 	ids, err := s.Due(t.Context(), start.Add(time.Second), 1)
 	noErr(t, err)
@@ -488,6 +498,7 @@ func testCancelled(t *testing.T, s *store) {
 	_, errCase := s.Case(ctx, d.ID)
 	_, _, errCases := s.Cases(ctx, "", "", 1)
 	_, errDue := s.Due(ctx, start, 1)
+	_, _, errBacklog := s.Backlog(ctx, start)
 	_, errHistory := s.History(ctx, d.ID, 0, 1)
 	_, errLook := s.LastLook(ctx, d.ID)
 	_, errAccount := s.Account(ctx, "acc_1")
@@ -501,7 +512,7 @@ func testCancelled(t *testing.T, s *store) {
 		"create account": s.CreateAccount(ctx, newAccount()),
 		"set meta":       s.SetMeta(ctx, cases.Meta{Schema: 1}, true),
 		"ping":           s.Ping(ctx),
-		"case":           errCase, "cases": errCases, "due": errDue, "history": errHistory, "look": errLook, "account": errAccount, "meta": errMeta,
+		"case":           errCase, "cases": errCases, "due": errDue, "backlog": errBacklog, "history": errHistory, "look": errLook, "account": errAccount, "meta": errMeta,
 	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v, want %v", name, err, context.Canceled)

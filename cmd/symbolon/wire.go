@@ -124,6 +124,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Reader: reader, Faces: faces, Inspector: p.findInspector(ctx, c.Policy),
 		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy, Script: c.Script, Operator: c.OperatorName,
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
+		JobEnded: func(kind, outcome string) { p.server.JobEnded(kind, outcome) },
 		Queued:   func(ctx context.Context) { p.server.QueueChanged(ctx) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },

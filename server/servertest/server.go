@@ -135,6 +135,7 @@ func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server
 		Changed:  func(ctx context.Context, caseID string) { s.Hub.Changed(ctx, caseID) },
 		Evidence: func(ctx context.Context, uploadID string) (cases.Evidence, error) { return s.Media.Open(ctx, uploadID) },
 		Destroy:  s.destroy,
+		JobEnded: func(kind, outcome string) { s.Server.JobEnded(kind, outcome) },
 		Queued:   func(ctx context.Context) { s.Server.QueueChanged(ctx) },
 		Keep:     s.keep,
 		Operator: "Example Exchange",
