@@ -48,14 +48,15 @@ func buildProgram(t *testing.T) string {
 	return binary
 }
 
-// newProgram starts the server on an empty folder. With secure, phones reach it as they do at
+// newProgram starts the server on an empty folder, with more settings where given. With secure, phones reach it as they do at
 // home: over TLS, with a certificate that the server made.
-func newProgram(t *testing.T, binary string, secure bool) *program {
+func newProgram(t *testing.T, binary string, secure bool, more ...string) *program {
 	t.Helper()
 	port := freePort(t)
 	p := &program{t: t, binary: binary, data: filepath.Join(t.TempDir(), "data"), url: "http://localhost:" + port, log: &lockedBuffer{}}
 	p.phones = p.url
 	p.args = []string{"--listen", "127.0.0.1:" + port, "--data", p.data, "--operator-name", "Meridian", "--log", "json"}
+	p.args = append(p.args, more...)
 	if secure {
 		port := freePort(t)
 		p.phones = "https://localhost:" + port

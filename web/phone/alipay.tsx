@@ -25,15 +25,15 @@ export function Alipay({ phone, step }: { phone: Phone; step: CaptureStep }) {
       }
     >
       <Heading screen="alipay">{t("alipay.title")}</Heading>
-      <div data-test="alipay" data-phase={phase}>
-        {phase === "failed" ? (
-          <Callout tone="warn" alert>
-            <p>{missed.what} {missed.how}</p>
-          </Callout>
-        ) : null}
-        <p class="lead">{t(waiting ? "alipay.waiting" : phase === "alipay_opened" ? "alipay.opened" : "alipay.lead", { operator: operatorName(phone) })}</p>
-        {waiting ? null : <p class="soft">{t("alipay.who")}</p>}
-      </div>
+      {phase === "failed" ? (
+        <Callout tone="warn" alert>
+          <p><strong>{missed.what}</strong> {missed.how}</p>
+        </Callout>
+      ) : null}
+      <p class="lead" data-test="alipay" data-phase={phase}>
+        {t(waiting ? "alipay.waiting" : phase === "alipay_opened" ? "alipay.opened" : "alipay.lead", { operator: operatorName(phone) })}
+      </p>
+      {waiting ? null : <p class="soft">{t("alipay.who")}</p>}
     </Page>
   );
 }

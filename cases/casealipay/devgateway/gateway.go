@@ -123,6 +123,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.mux.HandleFunc("POST /decide", g.decide)
 	g.mux.HandleFunc("GET /{$}", g.front)
 	g.mux.HandleFunc("POST /fault", g.setFault)
+	g.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	return g, nil
 }
 
