@@ -34,9 +34,9 @@ type object struct {
 	rec  record
 	file File
 
-	mu    sync.Mutex // guards the segment that was read last, for readers in small steps
-	kept  int64      // its number; -1: none
-	plain []byte
+	mu   sync.Mutex // guards the segment that was read last, for readers in small steps
+	kept int64      // its number; -1: none
+	last []byte     // it, in segments.plain
 }
 
 // Open opens a complete upload; ErrIncomplete, ErrUnknown, ErrGone, and ErrDamaged when the stored size
@@ -64,7 +64,7 @@ func (s *Service) Open(ctx context.Context, id string) (Object, error) {
 		return nil, fmt.Errorf("open upload: %w", err)
 	}
 	o := &object{
-		segments: segments{f: f, box: box(key, id), id: id, length: rec.Final.Length},
+		segments: segments{f: f, box: box(key, id), id: id, length: rec.Final.Length, plain: make([]byte, 0, min(rec.Final.Length, SegmentSize))},
 		rec:      rec, file: f, kept: -1,
 	}
 	size, err := f.Size()
@@ -104,18 +104,20 @@ func (o *object) ReadAt(p []byte, off int64) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if from == o.kept {
-		put(from, o.plain)
+		put(from, o.last)
 		from++
 	}
 	if from <= to {
 		buf := sealedBuffers.Get().(*[batch * sealedSize]byte)
 		defer sealedBuffers.Put(buf)
+		o.kept = -1
 		for from <= to {
 			next, err := o.read(from, to, buf[:], func(n int64, plain []byte) {
 				put(n, plain)
-				o.kept, o.plain = n, plain
+				o.kept, o.last = n, plain
 			})
 			if err != nil {
+				o.kept = -1
 				return done, err
 			}
 			from = next

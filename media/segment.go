@@ -130,16 +130,17 @@ type segments struct {
 	box    *seal.Box
 	id     string
 	length int64
+	plain  []byte // for one segment
 }
 
-// open opens consecutive segments from n on, out of sealed, and calls fn with each.
+// open opens consecutive segments from n on, out of sealed, and calls fn with each, which may not keep it.
 func (g segments) open(n int64, sealed []byte, fn func(n int64, plain []byte)) error {
 	for whole := g.length / SegmentSize; len(sealed) > 0; n++ {
 		kind, size := more, sealedSize
 		if n == whole {
 			kind, size = last, int(g.length%SegmentSize)+seal.Overhead
 		}
-		plain, err := g.box.Open(sealed[:size], place(g.id, n, kind))
+		plain, err := g.box.AppendOpen(g.plain[:0], sealed[:size], place(g.id, n, kind))
 		if err != nil {
 			return ErrDamaged.Because(fmt.Errorf("segment %d of %s: %w", n, g.id, err))
 		}

@@ -169,7 +169,7 @@ func (w *writer) tail() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := b.Open(w.pos.tail, place(w.id, w.pos.whole, start))
+	plain, err := b.AppendOpen(nil, w.pos.tail, place(w.id, w.pos.whole, start))
 	if err == nil {
 		return plain, nil
 	}
@@ -339,7 +339,7 @@ func (w *writer) flush(b *seal.Box, p *piece) error {
 	defer sealedBuffers.Put(buf)
 	out, count := buf[:0], p.n/SegmentSize
 	for i := range count {
-		out = append(out, b.Seal(p.buf[i*SegmentSize:(i+1)*SegmentSize], place(w.id, w.pos.whole+int64(i), more))...)
+		out = b.AppendSeal(out, p.buf[i*SegmentSize:(i+1)*SegmentSize], place(w.id, w.pos.whole+int64(i), more))
 	}
 	if err := w.change(func() error { return w.f.Append(out) }); err != nil {
 		p.n = 0 // none of it is kept; whole segments that did get there are found by settle
@@ -388,7 +388,7 @@ func (w *writer) keepTail(b *seal.Box, p *piece) error {
 		switch {
 		case !p.got:
 		case p.n > 0:
-			sealed := b.Seal(p.buf[:p.n], place(w.id, w.pos.whole, start))
+			sealed := b.AppendSeal(nil, p.buf[:p.n], place(w.id, w.pos.whole, start))
 			if err := w.f.PutNote(TailNote, tailNote(w.pos.whole, sealed)); err != nil {
 				return fmt.Errorf("store tail: %w", err)
 			}
@@ -450,7 +450,7 @@ func (w *writer) complete() error {
 	g := segments{f: w.f, box: b, id: w.id, length: w.rec.Length}
 	// When a step fails nothing is taken back here: whether the info says complete decides, and
 	// the next writer reads it anew.
-	sealed := b.Seal(tail, place(w.id, w.pos.whole, last))
+	sealed := b.AppendSeal(nil, tail, place(w.id, w.pos.whole, last))
 	if err := w.change(func() error { return w.f.Append(sealed) }); err != nil {
 		return fmt.Errorf("store the end: %w", err)
 	}
@@ -477,6 +477,9 @@ func (w *writer) complete() error {
 func (g segments) digest() ([]byte, error) {
 	buf := sealedBuffers.Get().(*[batch * sealedSize]byte)
 	defer sealedBuffers.Put(buf)
+	plain := smallBuffers.Get().(*[SegmentSize]byte)
+	defer smallBuffers.Put(plain)
+	g.plain = plain[:0]
 	h := sha256.New()
 	for n, end := int64(0), g.length/SegmentSize; n <= end; {
 		next, err := g.read(n, end, buf[:], func(_ int64, plain []byte) { h.Write(plain) })

@@ -7,13 +7,15 @@
 // so that a value moved to another field, case or segment does not open.
 //
 // The primitives are Tink's: AES-256-GCM with a random 96-bit nonce, HKDF-SHA256 and
-// HMAC-SHA256. One Key seals at most 2^32 values (NIST SP 800-38D §8.3); what could be
+// HMAC-SHA256. Much data in a row is sealed by the standard library's AES-256-GCM, in the same form. One Key seals at most 2^32 values (NIST SP 800-38D §8.3); what could be
 // more derives a key of its own first (a recording does).
 //
 // Nothing here prints a secret: Key formats as "[key]".
 package seal
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -124,7 +126,15 @@ func (k Key) Box() *Box {
 	if err != nil {
 		panic(fmt.Sprintf("seal: aes-256-gcm with constant sizes: %v", err))
 	}
-	return &Box{a}
+	block, err := aes.NewCipher(k.b[:])
+	if err != nil {
+		panic(fmt.Sprintf("seal: aes-256 with constant sizes: %v", err))
+	}
+	random, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(fmt.Sprintf("seal: gcm with constant sizes: %v", err))
+	}
+	return &Box{a, random}
 }
 
 // Seal seals one value; see Box.Seal.
@@ -134,7 +144,10 @@ func (k Key) Seal(plaintext, bound []byte) []byte { return k.Box().Seal(plaintex
 func (k Key) Open(sealed, bound []byte) ([]byte, error) { return k.Box().Open(sealed, bound) }
 
 // Box seals and opens with one key.
-type Box struct{ aead *aead.AESGCM }
+type Box struct {
+	aead   *aead.AESGCM
+	random cipher.AEAD // the same, by the standard library, which takes buffers
+}
 
 // Seal returns nonce ‖ ciphertext ‖ tag: len(plaintext) + Overhead bytes, with a new
 // random nonce each call. bound is the associated data, made by Bind.
@@ -149,6 +162,25 @@ func (b *Box) Seal(plaintext, bound []byte) []byte {
 // Open returns the plaintext, or ErrOpen when the value, its place or the key is another.
 func (b *Box) Open(sealed, bound []byte) ([]byte, error) {
 	out, err := b.aead.Decrypt(sealed, bound)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return out, nil
+}
+
+// AppendSeal is Seal into a buffer: it appends the sealed value to dst, which must not overlap plaintext. It is for
+// much data in a row, where a new value each time would be work for the garbage collector.
+func (b *Box) AppendSeal(dst, plaintext, bound []byte) []byte {
+	return b.random.Seal(dst, nil, plaintext, bound)
+}
+
+// AppendOpen is Open into a buffer; dst must not overlap sealed. With ErrOpen it returns nil, and what
+// stands behind dst is of no meaning.
+func (b *Box) AppendOpen(dst, sealed, bound []byte) ([]byte, error) {
+	if len(sealed) < Overhead {
+		return nil, ErrOpen
+	}
+	out, err := b.random.Open(dst, nil, sealed, bound)
 	if err != nil {
 		return nil, ErrOpen
 	}

@@ -157,3 +157,39 @@ func BenchmarkSeal64KiB(b *testing.B) {
 		box.Seal(plain, place)
 	}
 }
+
+// What is sealed into a buffer opens as any other value does, and the other way round.
+func TestBuffersHoldTheSameForm(t *testing.T) {
+	b, bound := seal.NewKey().Box(), seal.Bind("case_1", "7")
+	for _, n := range []int{0, 1, 65536} {
+		plain := bytes.Repeat([]byte{7}, n)
+		dst := append(make([]byte, 0, n+100), "before"...)
+		out := b.AppendSeal(dst, plain, bound)
+		if !bytes.HasPrefix(out, []byte("before")) || len(out) != 6+n+seal.Overhead {
+			t.Fatalf("%d bytes became %d", n, len(out))
+		}
+		if got, err := b.Open(out[6:], bound); err != nil || !bytes.Equal(got, plain) {
+			t.Fatalf("open: %v", err)
+		}
+		got, err := b.AppendOpen(dst, b.Seal(plain, bound), bound)
+		if err != nil || !bytes.Equal(got[6:], plain) {
+			t.Fatalf("open into a buffer: %v", err)
+		}
+		if again := b.AppendSeal(nil, plain, bound); bytes.Equal(again, out[6:]) {
+			t.Fatal("the nonce is not new")
+		}
+		for _, at := range []int{6, 6 + 12, len(out) - 1} {
+			out[at] ^= 1
+			if got, err := b.AppendOpen(nil, out[6:], bound); err != seal.ErrOpen || got != nil {
+				t.Fatalf("changed at %d: %v", at, err)
+			}
+			out[at] ^= 1
+		}
+		if _, err := b.AppendOpen(nil, out[6:], seal.Bind("case_1", "8")); err != seal.ErrOpen {
+			t.Fatalf("another place: %v", err)
+		}
+	}
+	if _, err := b.AppendOpen(nil, make([]byte, seal.Overhead-1), nil); err != seal.ErrOpen {
+		t.Fatalf("too short: %v", err)
+	}
+}
