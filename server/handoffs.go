@@ -83,6 +83,9 @@ func (s *Server) offer(c *fiber.Ctx) error {
 	if err := in.check(); err != nil {
 		return err
 	}
+	if !own.RestrictedAt.IsZero() {
+		return cases.ErrRestricted
+	}
 	desk, address := device(c), s.client(c).String()
 	return s.once(c, p.owner(), body, func() (result, error) {
 		if err := s.mayProvide(own, in.Provider, in.Steps); err != nil {
