@@ -47,8 +47,9 @@ func main() {
 		return
 	}
 	quick := flag.Bool("quick", false, "less of everything, within a minute: figures are rough")
-	only := flag.String("only", "fan,idle,churn", "which parts, separated by commas")
+	only := flag.String("only", "fan,idle,churn,uploads", "which parts, separated by commas")
 	program := flag.String("symbolon", "../bin/symbolon", "the server's program")
+	tusd := flag.String("tusd", "../bin/tusd", "the program of tusd")
 	profiles := flag.String("profile", "", "a folder for processor profiles of the parts that run as processes of their own")
 	flag.IntVar(&rounds, "rounds", 0, "rounds of the fan-out; 0 for the usual number")
 	flag.Func("rate", "changes a second of the fan-out, in place of the usual rates", func(s string) (err error) {
@@ -59,7 +60,7 @@ func main() {
 	_ = os.Setenv(profileFolder, *profiles)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := bench(ctx, *program, strings.Split(*only, ","), *quick); err != nil {
+	if err := bench(ctx, *program, *tusd, strings.Split(*only, ","), *quick); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -84,7 +85,7 @@ func profile(name string) (stop func()) {
 	return func() { pprof.StopCPUProfile(); _ = f.Close() }
 }
 
-func bench(ctx context.Context, program string, only []string, quick bool) error {
+func bench(ctx context.Context, program, tusd string, only []string, quick bool) error {
 	dir, err := os.MkdirTemp("", "symbolon-bench-")
 	if err != nil {
 		return err
@@ -125,6 +126,16 @@ func bench(ctx context.Context, program string, only []string, quick bool) error
 			}
 			return churn(ctx, dir, 1_000_000)
 		}},
+		{"uploads", func() error {
+			plan := uploadPlan{count: 50, size: 20 << 20, chunk: 1 << 20, rounds: 3, phones: 300, slowFor: 6 * time.Second, cuts: 20}
+			if quick {
+				plan.rounds, plan.slowFor, plan.cuts = 1, 3*time.Second, 5
+			}
+			if rounds > 0 {
+				plan.rounds = rounds
+			}
+			return uploads(ctx, dir, program, tusd, plan)
+		}},
 	}
 	for _, p := range parts {
 		if !slices.Contains(only, p.name) {
@@ -148,6 +159,16 @@ func verdict(what string, ratio, goal float64) {
 		missed++
 	}
 	fmt.Printf("  = %-56s %5.2f  (goal ≤ %.2f: %s)\n", what, ratio, goal, word)
+}
+
+// verdictAtLeast is verdict for what should be large.
+func verdictAtLeast(what string, ratio, goal float64) {
+	word := "kept"
+	if !(ratio >= goal) {
+		word = "MISSED"
+		missed++
+	}
+	fmt.Printf("  = %-56s %5.2f  (goal ≥ %.2f: %s)\n", what, ratio, goal, word)
 }
 
 // note prints a ratio that has no goal.

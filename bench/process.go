@@ -125,13 +125,16 @@ func cpuOfAll(all ...*process) (d time.Duration) {
 }
 
 // memory is the resident set in bytes.
-func (p *process) memory() int64 {
+func (p *process) memory() int64 { return p.status("VmRSS:") }
+
+// status is a line of /proc/PID/status, in bytes; 0 when there is none.
+func (p *process) status(field string) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.SplitSeq(string(b), "\n") {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return n << 10
 		}
