@@ -295,6 +295,17 @@ func (p *tab) press(hook string) {
 	}
 }
 
+// asLarge fails the test where a hook shows less of itself than another: less width, height, or only partly.
+func (p *tab) asLarge(hook, other string) {
+	p.t.Helper()
+	if !eval[bool](p, `(() => {
+		const a = `+one(hook)+`.getBoundingClientRect(), b = `+one(other)+`.getBoundingClientRect();
+		return b.width > 0 && a.width >= b.width && a.height >= b.height && a.top >= 0 && a.bottom <= innerHeight && a.right <= innerWidth;
+	})()`) {
+		p.t.Errorf("%s is not as large as %s, or not in view", hook, other)
+	}
+}
+
 // typeIn presses on a field and types, key by key.
 func (p *tab) typeIn(hook, text string) {
 	p.t.Helper()

@@ -435,6 +435,7 @@ func (p *pair) ends() {
 			p.claim(p.phone)
 			p.desk.plain("match", "match.desk", "not-my-phone", "match.device.not")
 			p.phone.plain("number", "match.phone", "not-me", "deny")
+			p.phone.asLarge("not-me", "digits")
 			p.match()
 			p.desk.plain("mirror", "mirror.title")
 			p.phone.plain("plan", "phone.plan")
@@ -444,6 +445,8 @@ func (p *pair) ends() {
 	p.cell("it is not me, a wrong tap", "claimed", func(p *pair) {
 		p.phone.press("not-me")
 		p.phone.plain("denied", "deny.then", "mistake", "deny.then.mistake", "report", "deny.then.report")
+		p.phone.asLarge("report", "mistake")
+		p.phone.asLarge("mistake", "report")
 		p.ended(p.desk, "cancelled")
 		p.desk.plain("handoff-cancelled", "handoff.cancelled")
 		p.phone.press("mistake")
