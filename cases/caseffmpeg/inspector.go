@@ -206,7 +206,7 @@ func (f found) upright() (w, h, rotation int) {
 			rotation = -int(math.Round(d.Rotation))
 		}
 	}
-	rotation = ((rotation%360)+360+45)/90*90%360 // to whole quarters
+	rotation = ((rotation % 360) + 360 + 45) / 90 * 90 % 360 // to whole quarters
 	if rotation%180 != 0 {
 		w, h = h, w
 	}

@@ -31,7 +31,7 @@ func (i *Inspector) run(ctx context.Context, t task) error {
 	name, args := t.program, t.args
 	if i.shell != "" {
 		// A system that does not know one of the limits goes on without it. Shells count files in units of 512 or 1024 bytes.
-		limits := fmt.Sprintf("ulimit -v %d; ulimit -t %d; ulimit -f %d; ulimit -n %d; ulimit -c 0", memoryKiB, int(t.within/time.Second), (t.most+511)/512, openFiles)
+		limits := fmt.Sprintf("ulimit -v %d; ulimit -t %d; ulimit -f %d; ulimit -n %d; ulimit -c 0", memoryKiB, int(t.within/time.Second)+1, (t.most+511)/512, openFiles)
 		args = append([]string{"-c", "{ " + limits + "; } 2>/dev/null; exec \"$@\"", "sh", name}, args...)
 		name = i.shell
 	}
@@ -78,6 +78,9 @@ func (i *Inspector) run(ctx context.Context, t task) error {
 		return fmt.Errorf("caseffmpeg: %w", err)
 	}
 	err = cmd.Wait()
+	for _, r := range ours { // a child of its that holds on is not waited for
+		_ = r.SetReadDeadline(time.Now().Add(cmd.WaitDelay))
+	}
 	reading.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
