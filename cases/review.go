@@ -403,11 +403,11 @@ func (s *Service) Reveal(ctx context.Context, by Account, id string, fields []st
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Holding(ctx, by, id); err != nil {
-		return nil, err
-	}
 	c, err := s.Get(ctx, id)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Holding(ctx, by, id); err != nil {
 		return nil, err
 	}
 	all, err := s.Fields(c)
@@ -531,6 +531,9 @@ func (s *Service) Release(ctx context.Context, by Account, id, note string) (Cas
 func (s *Service) byHolder(ctx context.Context, by Account, id, note string, fn func(c *change, note string) error) (Case, error) {
 	note, err := checkNote(note)
 	if err != nil {
+		return Case{}, err
+	}
+	if _, err := s.Get(ctx, id); err != nil {
 		return Case{}, err
 	}
 	if _, err := s.Holding(ctx, by, id); err != nil {

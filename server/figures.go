@@ -178,12 +178,12 @@ func (s *Server) bundleCase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if s.cfg.Bundle == nil {
-		return errNoBundle
-	}
 	ctx, id := c.UserContext(), param(c, "id")
 	if _, err := s.cfg.Cases.Get(ctx, id); err != nil {
 		return err
+	}
+	if s.cfg.Bundle == nil {
+		return errNoBundle
 	}
 	if _, err := s.cfg.Cases.Holding(ctx, by.account, id); err != nil {
 		return err
