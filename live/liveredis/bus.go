@@ -25,9 +25,9 @@ import (
 var seqSource string
 
 const (
-	caseKey        = "symbolon:live:case:"
+	caseKey        = "symbolon:live:case:" // seq.lua knows both this and the next
 	seqTTL         = 24 * time.Hour
-	nodeChannel    = "symbolon:live:to:"     // and the node: "seq case"; seq.lua has it too
+	nodeChannel    = "symbolon:live:to:"     // and the node: "seq case", of one change or several
 	relayedChannel = "symbolon:live:relayed" // "node payload"
 	silence        = 10 * time.Second        // then the subscription is asked whether it lives
 	retryFirst     = 50 * time.Millisecond
@@ -39,6 +39,7 @@ type Bus struct {
 	client redis.UniversalClient
 	node   string // names our channel, and tells our own messages apart
 	seq    *redis.Script
+	spread bool // the keys of cases are on several servers
 
 	hearFor time.Duration
 }
@@ -47,57 +48,72 @@ var _ live.Bus = (*Bus)(nil)
 
 // New returns the bus of a node on the client, which stays the caller's to close.
 func New(client redis.UniversalClient) *Bus {
-	return &Bus{client: client, node: rand.Text(), seq: redis.NewScript(seqSource), hearFor: live.HearFor}
+	_, spread := client.(*redis.ClusterClient)
+	return &Bus{client: client, node: rand.Text(), seq: redis.NewScript(seqSource), spread: spread, hearFor: live.HearFor}
 }
 
-// Take is a method of live.Bus.
+// Take is a method of live.Bus. One script serves all, but for a cluster, where each case may be
+// on another server: there it is one for each, together on their way.
 func (b *Bus) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
-	if len(asks) == 1 { // which is usual, and cheaper without a pipeline
-		g, err := given(b.seq.Run(ctx, b.client, []string{caseKey + asks[0].CaseID}, b.args(asks[0])...))
-		return []live.Given{g}, err
+	if len(asks) == 0 {
+		return nil, nil
 	}
 	numbers := make([]live.Given, len(asks))
+	if !b.spread || len(asks) == 1 {
+		keys, args := b.args(asks)
+		return numbers, given(b.seq.Run(ctx, b.client, keys, args...), numbers)
+	}
 	replies := make([]*redis.Cmd, len(asks))
 	pipe := b.client.Pipeline()
-	for i, a := range asks {
-		replies[i] = b.seq.EvalSha(ctx, pipe, []string{caseKey + a.CaseID}, b.args(a)...)
+	for i := range asks {
+		keys, args := b.args(asks[i : i+1])
+		replies[i] = b.seq.EvalSha(ctx, pipe, keys, args...)
 	}
 	_, _ = pipe.Exec(ctx) // each reply says what became of it
 	var failed error
-	for i, a := range asks {
+	for i := range asks {
 		if redis.HasErrorPrefix(replies[i].Err(), "NOSCRIPT") {
 			// Redis was restarted, or it is another one.
-			replies[i] = b.seq.Eval(ctx, b.client, []string{caseKey + a.CaseID}, b.args(a)...)
+			keys, args := b.args(asks[i : i+1])
+			replies[i] = b.seq.Eval(ctx, b.client, keys, args...)
 		}
-		var err error
-		if numbers[i], err = given(replies[i]); err != nil {
+		if err := given(replies[i], numbers[i:i+1]); err != nil {
 			failed = err
 		}
 	}
 	return numbers, failed
 }
 
-// args are those of seq.lua.
-func (b *Bus) args(a live.Ask) []any {
-	hear, caseID := int64(0), ""
-	if a.Hear {
-		hear = b.hearFor.Milliseconds()
+// args are the keys and arguments of seq.lua.
+func (b *Bus) args(asks []live.Ask) (keys []string, args []any) {
+	keys, args = make([]string, 0, len(asks)), make([]any, 0, 3+2*len(asks))
+	args = append(args, b.node, b.hearFor.Milliseconds(), seqTTL.Milliseconds())
+	for _, a := range asks {
+		what := 0
+		if a.Changed {
+			what |= 1
+		}
+		if a.Hear {
+			what |= 2
+		}
+		keys, args = append(keys, caseKey+a.CaseID), append(args, a.Floor, what)
 	}
-	if a.Changed {
-		caseID = a.CaseID
-	}
-	return []any{a.Floor, b.node, hear, caseID, seqTTL.Milliseconds()}
+	return keys, args
 }
 
-func given(reply *redis.Cmd) (live.Given, error) {
+// given reads the reply of seq.lua into numbers, or leaves them as they are.
+func given(reply *redis.Cmd, numbers []live.Given) error {
 	n, err := reply.Int64Slice()
-	if err == nil && len(n) != 3 {
+	if err == nil && len(n) != 3*len(numbers) {
 		err = errors.New("liveredis: not an answer of the script")
 	}
 	if err != nil {
-		return live.Given{}, fmt.Errorf("take a number: %w", err)
+		return fmt.Errorf("take a number: %w", err)
 	}
-	return live.Given{Seq: n[0], Before: n[1], Heard: n[2] == 1}, nil
+	for i := range numbers {
+		numbers[i] = live.Given{Seq: n[3*i], Before: n[3*i+1], Heard: n[3*i+2] == 1}
+	}
+	return nil
 }
 
 // Relay is a method of live.Bus.
@@ -164,8 +180,13 @@ func (b *Bus) listen(ctx context.Context, changed func(caseID string, seq int64)
 				if first != b.node {
 					relayed([]byte(rest))
 				}
-			} else if seq, err := strconv.ParseInt(first, 10, 64); err == nil {
-				changed(rest, seq)
+				continue
+			}
+			for id := ""; first != ""; first, rest, _ = strings.Cut(rest, " ") {
+				id, rest, _ = strings.Cut(rest, " ")
+				if seq, err := strconv.ParseInt(first, 10, 64); err == nil {
+					changed(id, seq)
+				}
 			}
 		}
 	}

@@ -1,39 +1,54 @@
--- seq: takes the next number of a case, tells the nodes that hear of it where it stands for a change,
--- and notes that the caller wants to hear.
+-- seq: takes the next numbers of cases, tells the nodes that hear of a case where its number stands for a
+-- change, and notes that the caller wants to hear.
 --
--- KEYS[1]  hash: 'seq' is the newest number of the case; every other field is the name of a node that
+-- KEYS     of each case a hash: 'seq' is its newest number; every other field is the name of a node that
 --          hears of its changes, with the time in ms until which it wants to
--- ARGV[1]  the newest number that the caller knows
--- ARGV[2]  name of the calling node
--- ARGV[3]  ms for which the caller wants to hear of changes; '0' leaves that as it is
--- ARGV[4]  id of the case where it changed, else ''
--- ARGV[5]  ms after which an unused number is forgotten; the clock is far ahead of it then
+-- ARGV[1]  name of the calling node
+-- ARGV[2]  ms for which the caller hears of changes, where it wants to
+-- ARGV[3]  ms after which an unused number is forgotten; the clock is far ahead of it then
+-- then for each key
+--   the newest number that the caller knows
+--   what the number is for: '1' a change, '2' to hear of changes from now on, '3' both, '0' neither
 --
--- Reply: the number, the one before it (0 for none), and 1 if the caller was to hear of changes until now.
--- The number is even and above the newest and the known one. It is not below this server's clock in ms where it is
+-- Reply, for each key: the number, the one before it (0 for none), and 1 if the caller was to hear of changes until now.
+-- A number is even and above the newest and the known one. It is not below this server's clock in ms where it is
 -- the first, or asked for by who reads the case. For a change the clock is left alone, which halves the work.
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 2)
-local before = seq - 2
-local now
-if before == 0 or ARGV[4] == '' or ARGV[3] ~= '0' or seq <= tonumber(ARGV[1]) then
-  local clock = redis.call('TIME')
-  now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-  seq = math.max(seq, now, ARGV[1] + 1)
-  seq = seq + seq % 2
-  redis.call('HSET', KEYS[1], 'seq', seq)
-  redis.call('PEXPIRE', KEYS[1], ARGV[5])
-end
-
-local heard = 0
-local fields = redis.call('HKEYS', KEYS[1])
-for i = 1, #fields do
-  local node = fields[i]
-  if node == ARGV[2] then
-    heard = 1
-  elseif node ~= 'seq' then
-    if ARGV[4] ~= '' then redis.call('PUBLISH', 'symbolon:live:to:' .. node, seq .. ' ' .. ARGV[4]) end
-    if ARGV[3] ~= '0' and tonumber(redis.call('HGET', KEYS[1], node)) <= now then redis.call('HDEL', KEYS[1], node) end
+-- A node is told of all changes in one message: number and id of each, with spaces between.
+local me, now = ARGV[1], nil
+local reply, told = {}, {}
+for k = 1, #KEYS do
+  local key, known, what = KEYS[k], ARGV[2 + 2 * k], ARGV[3 + 2 * k]
+  local change, hear = what == '1' or what == '3', what == '2' or what == '3'
+  local seq = redis.call('HINCRBY', key, 'seq', 2)
+  local before = seq - 2
+  if before == 0 or hear or not change or seq <= tonumber(known) then
+    if not now then
+      local clock = redis.call('TIME')
+      now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+    end
+    seq = math.max(seq, now, known + 1)
+    seq = seq + seq % 2
+    redis.call('HSET', key, 'seq', seq)
+    redis.call('PEXPIRE', key, ARGV[3])
   end
+
+  local heard = 0
+  local fields = redis.call('HKEYS', key)
+  for i = 1, #fields do
+    local node = fields[i]
+    if node == me then
+      heard = 1
+    elseif node ~= 'seq' then
+      if change then
+        local one = seq .. ' ' .. string.sub(key, 20) -- after 'symbolon:live:case:'
+        told[node] = told[node] and told[node] .. ' ' .. one or one
+      end
+      if hear and tonumber(redis.call('HGET', key, node)) <= now then redis.call('HDEL', key, node) end
+    end
+  end
+  if hear then redis.call('HSET', key, me, now + ARGV[2]) end
+  local at = #reply
+  reply[at + 1], reply[at + 2], reply[at + 3] = seq, before, heard
 end
-if ARGV[3] ~= '0' then redis.call('HSET', KEYS[1], ARGV[2], now + ARGV[3]) end
-return {seq, before, heard}
+for node, changes in pairs(told) do redis.call('PUBLISH', 'symbolon:live:to:' .. node, changes) end
+return reply

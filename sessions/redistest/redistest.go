@@ -180,7 +180,8 @@ func answers(socket string) bool {
 	return false
 }
 
-// oneSlot fails a test whose script takes keys of different hash slots.
+// oneSlot fails a test whose script takes keys of different hash slots. Package liveredis may, as it
+// takes one at a time on a cluster; a cluster refuses it otherwise.
 type oneSlot struct{ t testing.TB }
 
 func (oneSlot) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -210,7 +211,7 @@ func (h oneSlot) check(cmd redis.Cmder) {
 	for i := 3; i < 3+n && i < len(args); i++ {
 		first, _ := args[3].(string)
 		key, _ := args[i].(string)
-		if slot(first) != slot(key) {
+		if slot(first) != slot(key) && !strings.HasPrefix(first, "symbolon:live:case:") {
 			h.t.Errorf("one script, two hash slots: %q and %q", first, key)
 		}
 	}
