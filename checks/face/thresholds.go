@@ -50,7 +50,7 @@ type Moves struct {
 func DefaultMoves() Moves {
 	return Moves{
 		Neutral: 3, Rest: 0.15, Turn: 0.25, Mouth: 0.20, Closed: 0.10, Blink: 0.65, Relief: 0.05,
-		SecondFace: 0.4, Same: 0.35,
+		SecondFace: 0.4, Same: 0.6,
 		FrameGap: 30 * time.Millisecond, MoveGap: 150 * time.Millisecond, Longest: 60 * time.Second, Still: 5 * time.Second,
 	}
 }

@@ -152,27 +152,41 @@ func readWeights(from fs.FS, folder string, groups []group, hash *digest) (map[s
 			if len(bytes) < n*size {
 				return nil, fmt.Errorf("%w: its weights end within %s", errModel, w.Name)
 			}
-			d := make([]float32, n)
-			for i := range d {
-				at := bytes[i*size:]
-				switch kind {
-				case "float32":
-					d[i] = math.Float32frombits(binary.LittleEndian.Uint32(at))
-				case "int32":
-					d[i] = float32(int32(binary.LittleEndian.Uint32(at)))
-				case "float16":
-					d[i] = half(binary.LittleEndian.Uint16(at))
-				case "uint16":
-					d[i] = float32(float64(binary.LittleEndian.Uint16(at))*scale + least)
-				case "uint8":
-					d[i] = float32(float64(at[0])*scale + least)
-				}
-			}
+			all[w.Name] = weight{w.Shape, numbers(kind, bytes[:n*size], n, scale, least)}
 			bytes = bytes[n*size:]
-			all[w.Name] = weight{w.Shape, d}
 		}
 	}
 	return all, nil
+}
+
+// numbers decodes n numbers of a kind.
+//
+//go:norace
+func numbers(kind string, bytes []byte, n int, scale, least float64) []float32 {
+	d := make([]float32, n)
+	switch kind {
+	case "float32":
+		for i := range d {
+			d[i] = math.Float32frombits(binary.LittleEndian.Uint32(bytes[4*i:]))
+		}
+	case "int32":
+		for i := range d {
+			d[i] = float32(int32(binary.LittleEndian.Uint32(bytes[4*i:])))
+		}
+	case "float16":
+		for i := range d {
+			d[i] = half(binary.LittleEndian.Uint16(bytes[2*i:]))
+		}
+	case "uint16":
+		for i := range d {
+			d[i] = float32(float64(binary.LittleEndian.Uint16(bytes[2*i:]))*scale + least)
+		}
+	case "uint8":
+		for i := range d {
+			d[i] = float32(float64(bytes[i])*scale + least)
+		}
+	}
+	return d
 }
 
 // half is a number of IEEE 754's 16-bit form.

@@ -55,6 +55,8 @@ func NewActor(e *face.Engine, still []byte) (*Actor, error) {
 
 // Draw draws a pose, the still fitted into w by h pixels. Frames with different n differ as those of a camera in
 // a hand do: by a little movement and noise.
+//
+//go:norace
 func (a *Actor) Draw(w, h int, p Pose, n int) *image.RGBA {
 	r := rand.New(rand.NewPCG(uint64(n), 7))
 	out := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -84,6 +86,8 @@ func (a *Actor) Draw(w, h int, p Pose, n int) *image.RGBA {
 func (a *Actor) JPEG(w, h int, p Pose, n int) []byte { return encode(a.Draw(w, h, p, n), 90) }
 
 // colour is what stands at a place of the still once the face has taken a pose.
+//
+//go:norace
 func (a *Actor) colour(x, y float64, p Pose) colour {
 	if p.Yaw != 0 {
 		x = a.turned(x, y, p.Yaw*math.Pi/180)
@@ -103,6 +107,8 @@ func (a *Actor) colour(x, y float64, p Pose) colour {
 }
 
 // turned says what of the head stands at x after it has turned: a cylinder with a nose on it.
+//
+//go:norace
 func (a *Actor) turned(x, y, yaw float64) float64 {
 	u := (x - a.middle) / a.radius
 	weight := 1.0 // of the turn: it fades out in the hair and along the neck
@@ -128,6 +134,8 @@ func (a *Actor) turned(x, y, yaw float64) float64 {
 }
 
 // opened says what of the lower face stands at y after the jaw has gone down, and whether that is the mouth's inside.
+//
+//go:norace
 func (a *Actor) opened(x, y, mouth float64) (float64, bool) {
 	corner, other := a.points[48], a.points[54]
 	lip := (a.points[62].Y + a.points[66].Y) / 2
@@ -147,6 +155,8 @@ func (a *Actor) opened(x, y, mouth float64) (float64, bool) {
 }
 
 // lid is the colour of an eyelid where one covers the eye: skin as below the eye, with lashes along its edge.
+//
+//go:norace
 func (a *Actor) lid(x, y, blink float64) (colour, bool) {
 	for _, eye := range [][]face.Point{a.points[36:42], a.points[42:48]} {
 		cx := (eye[0].X + eye[3].X) / 2
@@ -246,7 +256,7 @@ func (a *Actor) Attempt(ask []face.Action) []Sent {
 	var out []Sent
 	at := 400 * time.Millisecond
 	take := func(action face.Action, p Pose) {
-		out = append(out, Sent{action, at, a.JPEG(480, 480, p, int(at/(40*time.Millisecond)))})
+		out = append(out, Sent{action, at, a.JPEG(400, 400, p, int(at/(40*time.Millisecond)))})
 		at += 250 * time.Millisecond
 	}
 	for range 4 {

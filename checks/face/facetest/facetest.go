@@ -8,6 +8,7 @@ package facetest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -53,29 +54,48 @@ func root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
-// Strangers returns pictures of other persons, cut out of the group pictures of @vladmandic/face-api. It skips the
-// test where npm ci has not brought them.
-func Strangers(t testing.TB) [][]byte {
+// Stranger is the face of somebody on one of the group pictures of @vladmandic/face-api.
+type Stranger struct {
+	Group int    // the number of the picture: two strangers of one picture are two persons
+	JPEG  []byte // the face with some of what is around it
+}
+
+// Strangers returns other persons than the still's, all of them women. On different group pictures the same
+// person may be found. It skips the test where npm ci has not brought the pictures.
+func Strangers(t testing.TB) []Stranger {
 	t.Helper()
-	m := group(t, "sample1.jpg")
-	var out [][]byte
-	for _, r := range strangers {
+	groups := map[int]image.Image{}
+	var out []Stranger
+	for _, s := range strangers {
+		if groups[s.group] == nil {
+			groups[s.group] = group(t, s.group)
+		}
+		dx, dy := s.box.Dx()*3/10, s.box.Dy()*4/10
+		r := image.Rect(s.box.Min.X-dx, s.box.Min.Y-dy, s.box.Max.X+dx, s.box.Max.Y+dy/2).Intersect(groups[s.group].Bounds())
 		crop := image.NewRGBA(image.Rect(0, 0, r.Dx(), r.Dy()))
-		draw.Draw(crop, crop.Rect, m, r.Min, draw.Src)
-		out = append(out, encode(crop, 92))
+		draw.Draw(crop, crop.Rect, groups[s.group], r.Min, draw.Src)
+		out = append(out, Stranger{s.group, encode(crop, 92)})
 	}
 	return out
 }
 
-// Group returns one of the group pictures, with several faces on it.
-func Group(t testing.TB) []byte {
-	t.Helper()
-	return encode(group(t, "sample1.jpg"), 90)
+// strangers are where the faces are, the most frontal ones first.
+var strangers = []struct {
+	group int
+	box   image.Rectangle
+}{
+	{6, image.Rect(1440, 316, 1714, 594)}, {6, image.Rect(1139, 359, 1390, 597)}, {6, image.Rect(201, 535, 483, 793)},
+	{6, image.Rect(614, 384, 895, 667)}, {3, image.Rect(1014, 235, 1317, 517)}, {3, image.Rect(534, 347, 804, 628)},
+	{3, image.Rect(1446, 324, 1726, 603)}, {5, image.Rect(323, 918, 589, 1194)}, {5, image.Rect(1069, 232, 1316, 468)},
+	{5, image.Rect(752, 144, 956, 342)}, {5, image.Rect(1372, 429, 1625, 686)}, {5, image.Rect(568, 459, 809, 690)},
+	{1, image.Rect(1421, 211, 1704, 475)}, {1, image.Rect(815, 444, 1069, 691)}, {1, image.Rect(377, 399, 624, 631)},
+	{2, image.Rect(1421, 189, 1676, 427)}, {2, image.Rect(857, 267, 1067, 465)}, {4, image.Rect(944, 228, 1186, 445)},
+	{4, image.Rect(639, 103, 883, 335)}, {4, image.Rect(214, 240, 441, 460)}, {4, image.Rect(1249, 227, 1448, 417)},
 }
 
-func group(t testing.TB, name string) image.Image {
+func group(t testing.TB, number int) image.Image {
 	t.Helper()
-	f, err := os.Open(filepath.Join(root(), "web", "node_modules", "@vladmandic", "face-api", "demo", name))
+	f, err := os.Open(filepath.Join(root(), "web", "node_modules", "@vladmandic", "face-api", "demo", fmt.Sprintf("sample%d.jpg", number)))
 	if errors.Is(err, os.ErrNotExist) {
 		t.Skip("SKIPPED: web/node_modules is not there; run make web")
 	}
@@ -88,6 +108,32 @@ func group(t testing.TB, name string) image.Image {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// Beside returns one picture with two others side by side, equally high.
+func Beside(t testing.TB, left, right []byte) []byte {
+	t.Helper()
+	var both [2]image.Image
+	for i, b := range [][]byte{left, right} {
+		m, err := jpeg.Decode(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[i] = m
+	}
+	out := image.NewRGBA(image.Rect(0, 0, 960, 480))
+	for i, m := range both {
+		s := source{toRGBA(m)}
+		k := float64(m.Bounds().Dy()) / 480
+		for y := range 480 {
+			for x := range 480 {
+				if float64(x)*k < float64(m.Bounds().Dx()) {
+					out.SetRGBA(480*i+x, y, s.at((float64(x)+0.5)*k-0.5, (float64(y)+0.5)*k-0.5).rgba())
+				}
+			}
+		}
+	}
+	return encode(out, 90)
 }
 
 // Engine returns an engine for one of the models that come with the program, which all tests of a package
@@ -113,6 +159,20 @@ var (
 	mu      sync.Mutex // guards engines
 	engines = map[string]*face.Engine{}
 )
+
+// Mirror exchanges left and right.
+func Mirror(m image.Image) image.Image {
+	from, to := toRGBA(m), image.NewRGBA(image.Rect(0, 0, m.Bounds().Dx(), m.Bounds().Dy()))
+	for y := range from.Rect.Dy() {
+		for x := range from.Rect.Dx() {
+			to.SetRGBA(from.Rect.Dx()-1-x, y, from.RGBAAt(x, y))
+		}
+	}
+	return to
+}
+
+// Encode makes a JPEG of a quality from 1 to 100.
+func Encode(m image.Image, quality int) []byte { return encode(m, quality) }
 
 func encode(m image.Image, quality int) []byte {
 	var b bytes.Buffer
@@ -165,11 +225,13 @@ type source struct{ m *image.RGBA }
 
 type colour [3]float64
 
+//go:norace
 func (c colour) rgba() color.RGBA {
 	v := func(f float64) uint8 { return uint8(math.Round(min(max(f, 0), 255))) }
 	return color.RGBA{v(c[0]), v(c[1]), v(c[2]), 255}
 }
 
+//go:norace
 func (s source) at(x, y float64) colour {
 	w, h := s.m.Rect.Dx(), s.m.Rect.Dy()
 	x, y = min(max(x, 0), float64(w-1)), min(max(y, 0), float64(h-1))
@@ -184,6 +246,3 @@ func (s source) at(x, y float64) colour {
 	}
 	return out
 }
-
-// strangers are where single faces stand on sample1.jpg.
-var strangers = []image.Rectangle{}
