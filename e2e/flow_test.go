@@ -62,6 +62,8 @@ func TestBrowser(t *testing.T) {
 	t.Run("from the scan to the store", w.fromScanToStore)
 	t.Run("other ways", w.otherWays)
 	t.Run("facts of other people", w.facts)
+	t.Run("recordings", w.recordings)
+	t.Run("by Alipay", w.byAlipay)
 	t.Run("the matrix", w.matrix)
 }
 

@@ -28,44 +28,13 @@ func (p *person) stored() {
 	p.server.kill()
 	p.sealed(number)
 
-	ctx, dir := p.Context(), p.server.data
-	written, err := os.ReadFile(filepath.Join(dir, "operator.key"))
-	if err != nil {
-		p.Fatal(err)
-	}
-	key, err := seal.ParseKey(string(written))
-	if err != nil {
-		p.Fatal(err)
-	}
-	backend, err := casesqlite.Open(ctx, filepath.Join(dir, "cases.db"))
-	if err != nil {
-		p.Fatal(err)
-	}
-	defer func() { _ = backend.Close() }()
-	people, err := cases.New(ctx, cases.Config{Store: backend, History: backend, Accounts: backend, Keys: seal.NewKeyring(key)})
-	if err != nil {
-		p.Fatal(err)
-	}
-	c, err := people.Get(ctx, id)
-	if err != nil {
-		p.Fatal(err)
-	}
+	c, photos := p.openStored(id)
+	ctx := p.Context()
 	if c.Facts == nil || c.Facts.Name != "张伟" || c.Facts.Document.Number != residentID || c.Facts.Document.ExpiresOn != "long_term" ||
 		c.Facts.BirthDate != "1949-12-31" || c.Facts.Address != "样本省样本市样本路 1 号" {
 		p.Errorf("the stored facts are %+v", c.Facts)
 	}
 
-	files, err := mediafs.Open(filepath.Join(dir, "media"))
-	if err != nil {
-		p.Fatal(err)
-	}
-	photos, err := media.New(media.Config{
-		Store: files, Key: people.Key, Completed: func(context.Context, media.Status) error { return nil },
-	})
-	if err != nil {
-		p.Fatal(err)
-	}
-	defer func() { _ = photos.Close() }()
 	found := 0
 	for _, step := range c.Steps {
 		for _, take := range step.Takes {
@@ -90,6 +59,45 @@ func (p *person) stored() {
 	if found != len(p.photos) || found != 2 {
 		p.Errorf("%d photos are stored, %d were sent", found, len(p.photos))
 	}
+}
+
+// openStored opens what a killed server left, with the operator's key.
+func (p *person) openStored(id string) (cases.Case, *media.Service) {
+	p.Helper()
+	ctx, dir := p.Context(), p.server.data
+	written, err := os.ReadFile(filepath.Join(dir, "operator.key"))
+	if err != nil {
+		p.Fatal(err)
+	}
+	key, err := seal.ParseKey(string(written))
+	if err != nil {
+		p.Fatal(err)
+	}
+	backend, err := casesqlite.Open(ctx, filepath.Join(dir, "cases.db"))
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() { _ = backend.Close() })
+	people, err := cases.New(ctx, cases.Config{Store: backend, History: backend, Accounts: backend, Keys: seal.NewKeyring(key)})
+	if err != nil {
+		p.Fatal(err)
+	}
+	c, err := people.Get(ctx, id)
+	if err != nil {
+		p.Fatal(err)
+	}
+	files, err := mediafs.Open(filepath.Join(dir, "media"))
+	if err != nil {
+		p.Fatal(err)
+	}
+	photos, err := media.New(media.Config{
+		Store: files, Key: people.Key, Completed: func(context.Context, media.Status) error { return nil },
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() { _ = photos.Close() })
+	return c, photos
 }
 
 // sealed reads every file of the data folder as a thief would.

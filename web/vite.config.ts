@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { pwa } from "./pwa.mjs";
 
 // Where `npm run dev` finds the server.
 const server = process.env.SYMBOLON_DEV_SERVER ?? "http://localhost:8080";
@@ -7,6 +8,7 @@ export default defineConfig({
   base: "/",
   // Preact's JSX is compiled by Vite itself; no plugin is needed.
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [pwa()],
   build: {
     target: "es2022",
     outDir: "dist",
@@ -18,7 +20,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     cssCodeSplit: true,
-    rolldownOptions: { input: { desk: "index.html", phone: "h.html" } },
+    rolldownOptions: { input: { desk: "index.html", phone: "h.html", diagnose: "diagnose.html" } },
   },
   server: {
     proxy: {

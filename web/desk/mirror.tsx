@@ -96,7 +96,7 @@ export function Mirror({ h }: { h: Handoff }) {
       case "aiming": return { doing: t("mirror.aiming", { step: name }), hint };
       case "checking_take": return { doing: t("mirror.checking_take"), hint };
       case "countdown": return { doing: t("mirror.countdown"), hint: name };
-      case "recording": return { doing: t("mirror.recording", { step: name }), hint: part(p) };
+      case "recording": return { doing: t("mirror.recording"), hint: part(p) };
       case "sending": return { doing: t("mirror.sending", { step: name }), hint: "" };
       case "paused": return { doing: t("mirror.paused"), hint: "" };
       case undefined: return { doing: current.state === "uploading" ? t("mirror.sending", { step: name }) : t("mirror.ready"), hint: "" };

@@ -5,7 +5,7 @@ import { estimate } from "../shared/estimate";
 import { Icon } from "../shared/icons";
 import { megabytes, t } from "../shared/i18n";
 import { Heading } from "../shared/page";
-import { qualityFor } from "../shared/recording";
+import { keepsUp, qualityFor } from "../shared/recording";
 import { selfTest, untried, works, type Result } from "../shared/selftest";
 import { TestLines, testFault } from "../shared/test-lines";
 import type { CaptureStep } from "../shared/types";
@@ -102,7 +102,7 @@ export function SelfTest({ phone, step }: { phone: Phone; step: CaptureStep }) {
           </Callout>
         ) : slow ? (
           <p class="soft" data-test="test-slow">
-            {t(qualityFor(result.rate) === qualityFor(0) ? "selftest.very_slow" : "selftest.slow")}
+            {t(keepsUp(result.rate ?? 0, qualityFor(result.rate)) ? "selftest.slow" : "selftest.very_slow")}
           </p>
         ) : good ? (
           <p class="soft">{t("selftest.good")}</p>

@@ -329,6 +329,7 @@ export function ClipScreen({ phone, step }: { phone: Phone; step: CaptureStep })
       phone.clips.finished(clip, course.timeline, ms, findingsOf(course.prompts, course.timeline, ms, measured));
       return;
     }
+    setNow((was) => ({ ...was, ready: 0, quiet: false }));
     const coming = course.next!;
     if (coming.kind === "repeat") {
       setStage("speaking");
@@ -520,7 +521,7 @@ function Dots({ of, at }: { of: number; at: number }) {
   return (
     <p class="clip-dots" aria-hidden="true">
       {Array.from({ length: of }, (_, i) => (
-        <span key={i} class={i < at ? "clip-dot done" : i === at ? "clip-dot here" : "clip-dot"} />
+        <span key={i} class={i < at ? "clip-dot past" : i === at ? "clip-dot here" : "clip-dot"} />
       ))}
     </p>
   );

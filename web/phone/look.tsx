@@ -168,7 +168,7 @@ function Player({ clip, name }: { clip: Clip; name: string }) {
         <span class="bar player-bar" aria-hidden="true">
           <span class="bar-fill" style={{ transform: `scaleX(${clip.ms > 0 ? Math.min(1, ms / clip.ms) : 0})` }} />
         </span>
-        <span class="numbers player-time">{clock(clip.ms)}</span>
+        <span class="numbers player-time">{clip.ms > 0 ? clock(clip.ms) : ""}</span>
         <button type="button" class="cap-toggle" data-test="play-sound" aria-pressed={sound} disabled={source === "none"} onClick={() => play(true)}>
           {t("clip.sound")}
         </button>

@@ -15,6 +15,7 @@ import { Look, Lost } from "./look";
 import { Phone } from "./model";
 import { PhotoScreen } from "./photo";
 import { Denied, Done, Enter, InApp, LandingScreen, NumberScreen, Permission, Plan, Sending, Starting, Stopped, Unreachable, Unsupported } from "./screens";
+import { keepFiles } from "./pwa";
 import { operatorName, useChanges } from "./shell";
 import { Written } from "./written";
 
@@ -80,6 +81,7 @@ function App({ phone }: { phone: Phone }) {
 }
 
 startLanguage();
+keepFiles();
 const phone = new Phone();
 phone.start();
 const root = document.getElementById("app");
