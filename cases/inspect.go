@@ -314,7 +314,8 @@ func (s *Service) inspectClip(ctx context.Context, c Case, t Take, f *clipFindin
 	if err != nil {
 		return inspectedClip{}, err
 	}
-	return inspectedClip{in, judgeClip(f, in, file.States, script, t.Timeline, s.cfg.Policy.Recordings.Unclear)}, nil
+	inspection := judgeClip(f, in, file.States, script, t.Timeline, s.cfg.Policy.Recordings.Unclear)
+	return inspectedClip{in, inspection}, s.findFaces(ctx, c, f, in.Stills)
 }
 
 // keepMade stores what was made of a recording. m has what was promised, also after an error.

@@ -1,0 +1,314 @@
+package caseffmpeg
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/caseffmpeg/cliptest"
+	"github.com/symbolon/symbolon/cases/casesqlite"
+	"github.com/symbolon/symbolon/checks"
+	"github.com/symbolon/symbolon/checks/checkstest"
+	"github.com/symbolon/symbolon/seal"
+)
+
+// applicant is somebody whose Level 3 is open, on a service that keeps bytes in memory.
+type applicant struct {
+	*cases.Service
+	t    *testing.T
+	by   cases.Actor
+	id   string
+	next int
+
+	mu    sync.Mutex
+	bytes map[string][]byte // guarded by mu: what media would keep
+}
+
+func newApplicant(t *testing.T, i cases.Inspector) *applicant {
+	t.Helper()
+	ctx := t.Context()
+	store, err := casesqlite.Open(ctx, filepath.Join(t.TempDir(), "cases.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	policy := cases.DefaultPolicy()
+	policy.Consents, policy.Attempts = nil, 20
+	words, err := cases.ReadScript(strings.NewReader(script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy.Requires.Level2, policy.Requires.Level3 = []string{cases.AskDocuments}, []string{cases.ClipDocument, cases.ClipStatement}
+	a := &applicant{t: t, bytes: map[string][]byte{}}
+	a.Service, err = cases.New(ctx, cases.Config{
+		Store: store, History: store, Accounts: store, Keys: seal.NewKeyring(seal.NewKey()), Policy: policy, Inspector: i, Script: words, Operator: "Example Exchange",
+		Evidence: func(_ context.Context, id string) (cases.Evidence, error) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return file{bytes.NewReader(a.bytes[id])}, nil
+		},
+		Keep: func(_ context.Context, r cases.KeepRequest) (cases.Part, error) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.bytes[r.UploadID] = r.Bytes
+			return cases.Part{UploadID: r.UploadID, MediaID: cases.MediaID(r.UploadID), Role: r.Role, Filetype: r.Filetype, Size: int64(len(r.Bytes))}, nil
+		},
+		Destroy: func(_ context.Context, id string) error {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			delete(a.bytes, id)
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := a.SignUp(ctx, "a@example.com", "a rather long password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.by = cases.Actor{Kind: cases.ByApplicant, ID: account.ID}
+	c := a.must(a.Create(ctx, account, cases.Person))
+	a.id = c.ID
+	a.must(a.PutIdentity(ctx, a.by, a.id, c.Version, cases.Identity{
+		Nationality: "CHN", Document: cases.DocumentFacts{Type: cases.CNResidentID, Number: "440308199901101512", ExpiresOn: "2036-03-01"},
+		Name: "样本", BirthDate: "1999-01-10", Address: "Specimen Road 1", ActingFor: cases.ActingFor{Who: "self"},
+	}))
+	a.submit(1)
+	a.photo(cases.DocumentFront, checkstest.Front)
+	a.photo(cases.DocumentBack, checkstest.Back)
+	a.submit(2)
+	return a
+}
+
+func (a *applicant) must(c cases.Case, err error) cases.Case {
+	a.t.Helper()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return c
+}
+
+func (a *applicant) now() cases.Case { a.t.Helper(); return a.must(a.Get(a.t.Context(), a.id)) }
+
+func (a *applicant) submit(level int) cases.Case {
+	a.t.Helper()
+	a.must(a.Submit(a.t.Context(), a.by, a.id, level, a.now().Version))
+	for range 3 {
+		if err := a.Work(a.t.Context()); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	return a.now()
+}
+
+// send stores bytes as a take of a step.
+func (a *applicant) send(step, challenge, role string, b []byte) string {
+	a.t.Helper()
+	a.next++
+	id := fmt.Sprintf("upl_%026d", a.next)
+	_, _, err := a.BeginTake(a.t.Context(), a.by, a.id, cases.TakeRequest{
+		UploadID: id, Step: step, Channel: "phone", Owner: "ses_1", Length: int64(len(b)), Challenge: challenge, Role: role,
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.mu.Lock()
+	a.bytes[id] = b
+	a.mu.Unlock()
+	sum := sha256.Sum256(b)
+	if _, err := a.TakeStored(a.t.Context(), a.id, id, int64(len(b)), sum[:], b[:min(512, len(b))]); err != nil {
+		a.t.Fatal(err)
+	}
+	return id
+}
+
+func (a *applicant) photo(step string, side checkstest.Side) {
+	a.t.Helper()
+	id := a.send(step, "", "", checkstest.Evidence(checkstest.Document{Side: side}))
+	a.must(a.Accept(a.t.Context(), a.by, a.id, step, id))
+}
+
+// record keeps a clip whose prompts were shown so far apart.
+func (a *applicant) record(step string, b []byte, apart time.Duration) string {
+	a.t.Helper()
+	ch, err := a.IssueChallenge(a.t.Context(), a.by, a.id, cases.ChallengeRequest{Step: step, Channel: "phone", Owner: "ses_1", Lang: "en"})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	r := cases.AcceptRequest{UploadID: a.send(step, ch.ID, "", b)}
+	for i, p := range ch.Script.Prompts {
+		r.Timeline = append(r.Timeline, cases.Shown{PromptID: p.ID, ShownAtMS: (time.Duration(i) * apart).Milliseconds()})
+		if p.Still {
+			r.StillUploadID = a.send(step, ch.ID, cases.RoleStill, checkstest.Evidence(checkstest.Document{Side: checkstest.Front}))
+		}
+	}
+	a.must(a.Keep(a.t.Context(), a.by, a.id, step, r))
+	return r.UploadID
+}
+
+// script is shorter than what applicants are asked for, as every second is encoded here.
+const script = `
+version: test
+spoken: {en: {purpose: open an account}}
+clip_document:
+  card: [{id: front, still: true, show: {en: Show it.}}]
+  page: [{id: front, still: true, show: {en: Show it.}}]
+clip_statement:
+  - {id: beside, show: {en: Hold it beside your face.}}
+  - {id: who, read: {en: "I want to {purpose} with {operator}."}}
+  - {id: number, read: {en: "My number is {number}."}}
+`
+
+// statement is a recording in which something is said in each of three stretches of two seconds.
+var statement = cliptest.Clip{Seconds: 6.5, Sound: cliptest.Speech + ",apad=whole_dur=2,aloop=-1:size=32000,atrim=duration=6.5"}
+
+func TestRecordingsGoToAPersonOrBack(t *testing.T) {
+	i := installed(t)
+	a := newApplicant(t, i)
+	document := cliptest.Clip{Seconds: 2, Sound: "none"}.Bytes(t)
+	good := statement.Bytes(t)
+	mp4 := cliptest.Clip{Seconds: 6.5, Format: "mp4-end"}.Bytes(t)
+	a.record(cases.ClipDocument, document, 2*time.Second)
+	first := slices.Sorted(stored(a))
+
+	// What is surely of no use comes back, and only its step.
+	for _, row := range []struct {
+		name   string
+		b      []byte
+		apart  time.Duration
+		reason string
+	}{
+		{"no sound", cliptest.Clip{Seconds: 6.5, Sound: "none"}.Bytes(t), 2 * time.Second, "video.silent"},
+		{"silence", cliptest.Clip{Seconds: 6.5, Sound: "anullsrc"}.Bytes(t), 2 * time.Second, "video.silent"},
+		{"black", cliptest.Clip{Seconds: 6.5, Picture: "color=black:s=240x320:r=15"}.Bytes(t), 2 * time.Second, "video.unclear"},
+		{"no picture", cliptest.Clip{Seconds: 6.5, Picture: "none"}.Bytes(t), 2 * time.Second, "video.unreadable"},
+		{"cut off", mp4[:len(mp4)-100], 2 * time.Second, "video.unreadable"},
+		{"no recording", append([]byte("\x1a\x45\xdf\xa3\x93\x42\x82\x84webm"), bytes.Repeat([]byte("junk"), 99)...), 2 * time.Second, "video.unreadable"},
+		{"prompts beyond the end", cliptest.Clip{}.Bytes(t), 4 * time.Second, "video.script_incomplete"},
+	} {
+		a.record(cases.ClipStatement, row.b, row.apart)
+		c := a.submit(3)
+		l := c.Levels[2]
+		if l.State != cases.Resubmit || !slices.Contains(l.Reasons, cases.Reason{Code: row.reason, Step: cases.ClipStatement}) {
+			t.Errorf("%s: %s, %v; %+v", row.name, l.State, l.Reasons, l.Checks)
+		}
+		for _, st := range c.Steps {
+			switch {
+			case st.ID == cases.ClipStatement && (st.State != cases.Failed || len(st.Takes) != 0):
+				t.Errorf("%s: the step is %s with %d takes", row.name, st.State, len(st.Takes))
+			case st.ID == cases.ClipDocument && (st.State != cases.Checked || st.Takes[0].Inspection == nil):
+				t.Errorf("%s: the other step is %s", row.name, st.State)
+			}
+		}
+	}
+
+	// A good one waits for a person, with all that is made for reviewers.
+	id := a.record(cases.ClipStatement, good, 2*time.Second)
+	c := a.submit(3)
+	l := c.Levels[2]
+	if l.State != cases.InReview || len(l.Reasons) != 0 {
+		t.Errorf("%s, %v", l.State, l.Reasons)
+	}
+	for _, f := range l.Checks {
+		if f.Verdict != checks.Pass && f.Check != "faces" && f.Step == cases.ClipStatement {
+			t.Errorf("%+v", f)
+		}
+	}
+	_, take, err := c.FindTake(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := take.Inspection
+	if in == nil || in.DurationMS < 6_300 || in.DurationMS > 6_900 || len(in.Peaks) < 60 || len(in.Prompts) != 3 || in.SheetColumns != 10 {
+		t.Fatalf("%+v", in)
+	}
+	if in.Prompts[0].Speech != checks.Skipped || in.Prompts[1].Speech != checks.Pass || in.Prompts[2].ToMS != in.DurationMS {
+		t.Errorf("%+v", in.Prompts)
+	}
+	roles := map[string]cases.Part{}
+	for _, p := range take.Parts {
+		roles[p.Role] = p
+	}
+	if roles[cases.PartCopy].Filetype != "video/webm" || roles[cases.PartThumb].Filetype != "image/jpeg" || len(take.Parts) != 2 {
+		t.Errorf("%+v", take.Parts)
+	}
+	// What is stored is the case's and nothing else: of each take that was sent back everything went.
+	want := append(first, id)
+	for _, st := range c.Steps {
+		for _, t := range st.Takes {
+			for _, p := range t.Parts {
+				want = append(want, p.UploadID)
+			}
+		}
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(stored(a)); !slices.Equal(got, slices.Compact(want)) {
+		t.Errorf("stored %v, want %v", got, want)
+	}
+}
+
+func stored(a *applicant) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for id := range a.bytes {
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// What only looks wrong is shown to a person, with the reason.
+func TestWhatIsDoubtfulGoesToAPerson(t *testing.T) {
+	good := func(t *testing.T) []byte { return statement.Bytes(t) }
+	for name, row := range map[string]struct {
+		inspector bool
+		b         func(t *testing.T) []byte
+		check     string
+		verdict   checks.Verdict
+		reasons   string
+	}{
+		"nothing plays it": {false, good, "inspected", checks.Skipped, "[]"},
+		"two in one file": {true, func(t *testing.T) []byte { return append(bytes.Clone(good(t)), good(t)...) },
+			"container", checks.Fail, "[{video.edited clip_statement 0}]"},
+		"it says ten hours": {true, func(t *testing.T) []byte {
+			b := bytes.Clone(cliptest.Clip{Seconds: 6.5, Format: "mp4-end"}.Bytes(t))
+			at := bytes.Index(b, []byte("mvhd"))
+			binary.BigEndian.PutUint32(b[at+20:], 36_000*binary.BigEndian.Uint32(b[at+16:]))
+			return b
+		}, "duration", checks.Unsure, "[]"},
+		"nobody speaks": {true, func(t *testing.T) []byte {
+			return cliptest.Clip{Seconds: 6.5, Sound: "anoisesrc=a=0.1"}.Bytes(t)
+		}, "speech", checks.Unsure, "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var i cases.Inspector
+			if row.inspector {
+				i = installed(t)
+			}
+			a := newApplicant(t, i)
+			a.record(cases.ClipDocument, cliptest.Clip{Seconds: 2, Sound: "none"}.Bytes(t), 2*time.Second)
+			a.record(cases.ClipStatement, row.b(t), 2*time.Second)
+			l := a.submit(3).Levels[2]
+			if l.State != cases.InReview || fmt.Sprint(l.Reasons) != row.reasons {
+				t.Errorf("%s, %v; %+v", l.State, l.Reasons, l.Checks)
+			}
+			if !slices.ContainsFunc(l.Checks, func(f cases.Check) bool {
+				return f.Step == cases.ClipStatement && f.Check == row.check && f.Verdict == row.verdict
+			}) {
+				t.Errorf("%+v", l.Checks)
+			}
+		})
+	}
+}
