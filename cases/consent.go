@@ -390,7 +390,7 @@ func (c *change) forget(st *Step) {
 	if c.Challenges = slices.DeleteFunc(c.Challenges, func(ch Challenge) bool { return ch.Step == st.ID }); st.Kind == KindFace {
 		c.FaceSeen = nil
 	}
-	if l := c.level(st.Level).State; l == Approved || l == Suspended || l.Refused() {
+	if l := c.level(st.Level).State; l == Approved || l == Suspended {
 		st.State = state
 		return
 	}

@@ -25,3 +25,13 @@ func (s *Service) Cost(phc string) (memory, passes uint32, err error) {
 	memory, passes, _, _, err = decodePassword(phc)
 	return memory, passes, err
 }
+
+// Follows reports whether any action leads from one state of a level to another.
+func Follows(from, to LevelState) bool {
+	for _, s := range transitions[from] {
+		if s == to {
+			return true
+		}
+	}
+	return false
+}

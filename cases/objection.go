@@ -27,13 +27,15 @@ const maxObjection = 2000
 
 // Errors of objections.
 var (
-	ErrNotRefused    = fault.New(fault.Conflict, "nothing_refused", "Nothing was refused that could be looked at again.")
-	ErrObjected      = fault.New(fault.Conflict, "objected_before", "Another look was asked for before; its answer is final.")
+	ErrNotRefused = fault.New(fault.Conflict, "nothing_refused", "Nothing was refused that could be looked at again.")
+	ErrObjected   = fault.New(fault.Conflict, "objected_before", "Another look was asked for before; its answer is final.")
+	// ErrEvidenceGone: there is nothing left to look at.
+	ErrEvidenceGone  = fault.New(fault.Conflict, "evidence_gone", "What would be looked at again was destroyed when you withdrew your consent.")
 	ErrObjectionText = fault.New(fault.Invalid, "objection_invalid", "At most 2000 characters of text.")
 )
 
 // Object asks for another look at a refusal, once for each level. text is what the applicant says to it, possibly
-// nothing; only who decides reads it. ErrNotRefused, ErrObjected, ErrObjectionText.
+// nothing; only who decides reads it. ErrNotRefused, ErrObjected, ErrEvidenceGone, ErrObjectionText.
 func (s *Service) Object(ctx context.Context, by Actor, id, text string) (Case, error) {
 	text = strings.TrimSpace(norm.NFC.String(text))
 	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxObjection || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
@@ -48,10 +50,32 @@ func (s *Service) Object(ctx context.Context, by Actor, id, text string) (Case, 
 		if slices.ContainsFunc(c.Objections, func(o SealedObjection) bool { return o.Level == n }) {
 			return ErrObjected
 		}
+		if err := s.mayLookAgain(c, n); err != nil {
+			return err
+		}
 		c.Objections = append(c.Objections, SealedObjection{n, c.at, c.key.Seal([]byte(text), boundObjection(c.ID, n))})
 		c.note(Entry{Event: "objection", Level: n})
 		return c.move(n, reconsider, c.Levels[i].Reasons...)
 	})
+}
+
+// mayLookAgain is ErrEvidenceGone where what a level rested on was destroyed at the applicant's wish. A step that the policy
+// leaves to a person without it goes that way.
+func (s *Service) mayLookAgain(c *change, level int) error {
+	if level == 1 && c.Identity == nil {
+		return ErrEvidenceGone
+	}
+	for i := range c.Steps {
+		st := &c.Steps[i]
+		if st.Level != level || st.Alternative == NothingTaken || slices.ContainsFunc(st.Takes, func(t Take) bool { return t.State == TakeAccepted }) {
+			continue
+		}
+		if !slices.ContainsFunc(c.asks, func(r ConsentRule) bool { return r.Subject() == st.Kind && r.Declined == DeclinedPerson }) {
+			return ErrEvidenceGone
+		}
+		st.Alternative, st.State = NothingTaken, Checked
+	}
+	return nil
 }
 
 // MayObject reports whether another look at a level's refusal can be asked for.

@@ -350,7 +350,7 @@ func (c *change) settle(level int, a action, reasons []Reason) {
 		}
 		if st.Reasons != nil {
 			c.dropTakes(st, func(Take) bool { return true })
-			st.State = Failed
+			st.State, st.Alternative = Failed, "" // asked for after all
 		} else if st.State == Accepted {
 			st.State = Checked
 		}

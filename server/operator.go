@@ -48,6 +48,11 @@ func (s *Server) operator(c *fiber.Ctx) error {
 	minutes := func(d time.Duration) *int { m := int(d.Minutes()); return &m }
 	policy := s.cfg.Cases.Policy()
 	keep := policy.Retention
+	var median *int
+	if d, ok := s.cfg.Cases.ReviewMedian(c.UserContext()); ok {
+		m := max(1, int(d.Round(time.Minute).Minutes()))
+		median = &m
+	}
 	documents := make([]documentRuleView, len(policy.Documents))
 	for i, r := range policy.Documents {
 		documents[i] = documentRuleView{r.Nationalities, r.Types}
@@ -67,7 +72,7 @@ func (s *Server) operator(c *fiber.Ctx) error {
 			{"sessions", minutes(sessions.BearerAbsolute), nil, "creation"},
 			{"handoffs", minutes(handoff.AbsoluteFor + handoff.KeepEndedFor), nil, "creation"},
 		},
-		Ways:      ways,
+		ReviewMinutes: median, Ways: ways,
 		Documents: documents, MinimumAge: policy.MinimumAge,
 		BeneficialOwners: ownersView{policy.BeneficialOwners.Threshold, policy.BeneficialOwners.AtLeast},
 	})
