@@ -66,6 +66,7 @@ func captureCalls() map[string]call {
 		"match":   {"POST", "/v1/capture/match", map[string]any{"number": "00"}, nil},
 		"deny":    {"POST", "/v1/capture/deny", none, nil},
 		"submit":  {"POST", "/v1/capture/submit", none, nil},
+		"alipay":  {"POST", "/v1/capture/alipay", none, nil},
 	}
 }
 

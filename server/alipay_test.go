@@ -3,19 +3,19 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casealipay"
@@ -279,9 +279,29 @@ func TestAlipayWhenItCannotBegin(t *testing.T) {
 		}
 	}
 	g.SetFault(devgateway.None)
-	phone.Do("POST", "/v1/capture/alipay", nil).Want(t, 200)
-	if n := len(g.Orders()); n != 1 {
-		t.Errorf("a call that is repeated made %d orders", n)
+	var ids sync.Map
+	var calls sync.WaitGroup
+	for range 8 {
+		calls.Go(func() {
+			ids.Store(certifyID(t, phone.Do("POST", "/v1/capture/alipay", nil).Want(t, 200).String("certify_url")), true)
+		})
+	}
+	calls.Wait()
+	n := 0
+	ids.Range(func(any, any) bool { n++; return true })
+	if orders := len(g.Orders()); orders != 1 || n != 1 {
+		t.Errorf("calls that are repeated, also at once, made %d orders of %d verifications", orders, n)
+	}
+	c, err := s.Cases.Get(t.Context(), desk.CaseID)
+	must(t, err)
+	jobs := 0
+	for _, j := range c.Jobs {
+		if j.Kind == cases.JobAlipay {
+			jobs++
+		}
+	}
+	if jobs != 1 {
+		t.Errorf("%d jobs ask for the result", jobs)
 	}
 	wantFace(t, desk, "todo", "alipay_opened", "")
 
