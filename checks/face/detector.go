@@ -26,8 +26,8 @@ func (s *scratch) separable(x *tensor, k separable, stride int, pad padding) *te
 
 func (l *layers) separable(name string, in, out int) separable {
 	return separable{
-		each:   kernel{3, 3, in, 1, l.take(name+"/depthwise_filter", 3, 3, in, 1), nil},
-		across: kernel{1, 1, in, out, l.take(name+"/pointwise_filter", 1, 1, in, out), l.take(name+"/bias", out)},
+		each:   kernel{h: 3, w: 3, in: in, out: 1, d: l.take(name+"/depthwise_filter", 3, 3, in, 1)},
+		across: l.kernel(1, in, out, name+"/pointwise_filter", name+"/bias"),
 	}
 }
 
@@ -38,8 +38,8 @@ func openDetector(from fs.FS, hash *digest) (*detector, error) {
 	}
 	l := layers{all: all}
 	d := &detector{
-		first: kernel{3, 3, 3, 16, l.take("conv0/filters", 3, 3, 3, 16), l.take("conv0/bias", 16)},
-		last:  kernel{1, 1, 512, 25, l.take("conv8/filters", 1, 1, 512, 25), l.take("conv8/bias", 25)},
+		first: l.kernel(3, 3, 16, "conv0/filters", "conv0/bias"),
+		last:  l.kernel(1, 512, 25, "conv8/filters", "conv8/bias"),
 	}
 	for i := range d.rest {
 		d.rest[i] = l.separable("conv"+string(rune('1'+i)), 16<<i, 32<<i)

@@ -19,7 +19,7 @@ func openDlib(from fs.FS, hash *digest) (*dlibNet, error) {
 		return nil, err
 	}
 	l := layers{all: all}
-	n := &dlibNet{convs: map[string]kernel{}, last: kernel{1, 1, 256, 128, l.take("fc", 256, 128), nil}}
+	n := &dlibNet{convs: map[string]kernel{}, last: kernel{h: 1, w: 1, in: 256, out: 128, d: l.take("fc", 256, 128)}.ready()}
 	conv := func(name string, size, in, out int) {
 		w := slices.Clone(l.take(name+"/conv/filters", size, size, in, out))
 		b := slices.Clone(l.take(name+"/conv/bias", out))
@@ -31,7 +31,7 @@ func openDlib(from fs.FS, hash *digest) (*dlibNet, error) {
 		for i := range b {
 			b[i] = b[i]*scale[i] + shift[i]
 		}
-		n.convs[name] = kernel{size, size, in, out, w, b}
+		n.convs[name] = kernel{h: size, w: size, in: in, out: out, d: w, bias: b}.ready()
 	}
 	conv("conv32_down", 7, 3, 32)
 	for _, b := range dlibBlocks {

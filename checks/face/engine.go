@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
-	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -90,7 +89,7 @@ func (e *Engine) try() (err error) {
 	if mesh, _, _ := e.mesher.find(s, empty, points); len(mesh) != 468 {
 		return fmt.Errorf("%w: the mesh has %d points", errModel, len(mesh))
 	}
-	v := e.embed(s, empty, points, true)
+	v := e.embed(s, empty, points)
 	if len(v.Vector) < 16 || len(v.Vector) > 4096 {
 		return fmt.Errorf("%w: an embedding has %d numbers", errModel, len(v.Vector))
 	}
@@ -159,10 +158,7 @@ func (e *Engine) look(s *scratch, jpeg []byte) (Observation, error) {
 	slices.SortStableFunc(o.Faces, largerFirst)
 	o.Landmarks = e.landmarker.find(s, p, o.Faces[0])
 	o.Mesh, o.Pose, o.Presence = e.mesher.find(s, p, o.Landmarks)
-	// Only a face at rest can become part of the person's mean; to follow one person through the others, half the
-	// work does.
-	rest := math.Abs(o.Pose.Turn) <= 0.2 && o.Pose.Mouth <= 0.2
-	o.Embedding = e.embed(s, p, o.Landmarks, rest)
+	o.Embedding = e.embed(s, p, o.Landmarks)
 	return o, nil
 }
 
@@ -186,17 +182,13 @@ func largerFirst(a, b Box) int {
 	return 0
 }
 
-// embed makes the embedding of a face: if it is to be exact, the mean of the picture's and of its mirror
-// image's, which takes out some of the light's direction.
-func (e *Engine) embed(s *scratch, p *pixels, landmarks []Point, exact bool) Embedding {
+// embed makes the embedding of a face: the mean of the picture's and of its mirror image's, which takes out
+// some of the light's direction.
+func (e *Engine) embed(s *scratch, p *pixels, landmarks []Point) Embedding {
 	side := e.embedder.side()
 	in := s.tensor(side, side, 3)
 	defer s.back(in)
 	p.sample(in, e.embedder.crop(landmarks))
-	m := e.embedder.model()
-	if !exact {
-		return Embedding{m, e.embedder.embed(s, in)}
-	}
 	other := s.copyOf(in)
 	defer s.back(other)
 	flip(other)
@@ -204,6 +196,7 @@ func (e *Engine) embed(s *scratch, p *pixels, landmarks []Point, exact bool) Emb
 	for i := range v {
 		v[i] = (v[i] + w[i]) / 2
 	}
+	m := e.embedder.model()
 	if m.Metric == Cosine {
 		normalise(v)
 	}
@@ -306,7 +299,7 @@ func (e *Engine) portrait(s *scratch, p *pixels) (best Portrait, ok bool) {
 			if presence < portraitPresence {
 				continue
 			}
-			best, ok = Portrait{Box: b, Width: p.w, Height: p.h, Presence: presence, Embedding: e.embed(s, p, points, true)}, true
+			best, ok = Portrait{Box: b, Width: p.w, Height: p.h, Presence: presence, Embedding: e.embed(s, p, points)}, true
 			break
 		}
 		if ok {

@@ -574,7 +574,7 @@ func (c *compiler) convolution(n *node, in []int) error {
 	if len(w.shape) != 4 {
 		return fmt.Errorf("%w: weights of %s", errModel, n.Name)
 	}
-	k := kernel{w.shape[0], w.shape[1], w.shape[2], w.shape[3], w.d, bias}
+	k := kernel{h: w.shape[0], w: w.shape[1], in: w.shape[2], out: w.shape[3], d: w.d, bias: bias}
 	if strings.Contains(n.Op, "Depthwise") {
 		if k.out != 1 || bias != nil && len(bias) != k.in {
 			return fmt.Errorf("%w: weights of %s", errModel, n.Name)
@@ -590,6 +590,7 @@ func (c *compiler) convolution(n *node, in []int) error {
 	if bias != nil && len(bias) != k.out {
 		return fmt.Errorf("%w: weights of %s", errModel, n.Name)
 	}
+	k = k.ready()
 	c.emit(n, in, false, func(s *scratch, x []*tensor) *tensor {
 		fits(n, x[0].c, k.in)
 		y := s.convolve(x[0], k, stride, pad)
@@ -618,7 +619,7 @@ func (c *compiler) product(n *node, in []int) error {
 	if len(w.shape) != 2 || bias != nil && len(bias) != w.shape[1] || n.Attr["transpose_a"].B || n.Attr["transpose_b"].B {
 		return fmt.Errorf("%w: weights of %s", errModel, n.Name)
 	}
-	k := kernel{1, 1, w.shape[0], w.shape[1], w.d, bias}
+	k := kernel{h: 1, w: 1, in: w.shape[0], out: w.shape[1], d: w.d, bias: bias}.ready()
 	c.emit(n, in, false, func(s *scratch, x []*tensor) *tensor {
 		fits(n, len(x[0].d), k.in)
 		y := s.convolve(&tensor{1, 1, k.in, x[0].d}, k, 1, valid)

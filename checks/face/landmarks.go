@@ -20,8 +20,8 @@ func openLandmarker(from fs.FS, hash *digest) (*landmarker, error) {
 	}
 	l := layers{all: all}
 	n := &landmarker{
-		first: kernel{3, 3, 3, 32, l.take("dense0/conv0/filters", 3, 3, 3, 32), l.take("dense0/conv0/bias", 32)},
-		last:  kernel{1, 1, 256, 136, l.take("fc/weights", 256, 136), l.take("fc/bias", 136)},
+		first: l.kernel(3, 3, 32, "dense0/conv0/filters", "dense0/conv0/bias"),
+		last:  kernel{h: 1, w: 1, in: 256, out: 136, d: l.take("fc/weights", 256, 136), bias: l.take("fc/bias", 136)}.ready(),
 	}
 	for i := range n.blocks {
 		for j := range n.blocks[i] {

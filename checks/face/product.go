@@ -1,53 +1,87 @@
 package face
 
-// scalarProduct adds the product of two matrices to a third, all of them row by row: c[m,n] += a[m,k]·b[k,n].
-func scalarProduct(m, n, k int, a, b, c []float32) {
-	i := 0
-	for ; i+4 <= m; i += 4 {
-		a0, a1, a2, a3 := a[i*k:][:k], a[(i+1)*k:][:k], a[(i+2)*k:][:k], a[(i+3)*k:][:k]
-		j := 0
-		for ; j+2 <= n; j += 2 {
-			var s00, s01, s10, s11, s20, s21, s30, s31 float32
-			at := j
-			for t, v0 := range a0 {
-				two := b[at : at+2 : at+2]
-				b0, b1 := two[0], two[1]
-				v1, v2, v3 := a1[t], a2[t], a3[t]
-				s00 += v0 * b0
-				s01 += v0 * b1
-				s10 += v1 * b0
-				s11 += v1 * b1
-				s20 += v2 * b0
-				s21 += v2 * b1
-				s30 += v3 * b0
-				s31 += v3 * b1
-				at += n
-			}
-			c[i*n+j] += s00
-			c[i*n+j+1] += s01
-			c[(i+1)*n+j] += s10
-			c[(i+1)*n+j+1] += s11
-			c[(i+2)*n+j] += s20
-			c[(i+2)*n+j+1] += s21
-			c[(i+3)*n+j] += s30
-			c[(i+3)*n+j+1] += s31
+import (
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/gonum"
+)
+
+// Nearly all of the time goes into products of matrices: what a convolution sees, times its weights. Where the
+// processor can (most that were sold since 2014), they are computed by product_amd64.s, from weights that were laid
+// out for it when they were read; elsewhere by Gonum. docs/adr says how much that is worth.
+
+// panelWidth is how many columns the tiles compute at once.
+const panelWidth = 16
+
+// panels lays a matrix of k rows and n columns out in panels: 16 columns each, row after row, the last one filled up
+// with zeros.
+func panels(b []float32, k, n int) []float32 {
+	out := make([]float32, (n+panelWidth-1)/panelWidth*panelWidth*k)
+	for j := 0; j < n; j += panelWidth {
+		for t := range k {
+			copy(out[j*k+t*panelWidth:][:panelWidth], b[t*n+j:t*n+min(n, j+panelWidth)])
 		}
-		for ; j < n; j++ {
-			for r := range 4 {
-				var sum float32
-				for t, v := range a[(i+r)*k:][:k] {
-					sum += v * b[t*n+j]
+	}
+	return out
+}
+
+// multiply adds the product of a matrix and a kernel's weights to a third: c[m,n] += a[m,k]·b[k,n], all of them
+// row by row, of which n are the channels out.
+func multiply(m int, k kernel, a, c []float32) {
+	length := k.h * k.w * k.in
+	if tiles && len(k.panels) > 0 {
+		tiled(m, k.out, length, a, k.panels, c)
+		return
+	}
+	gonumProduct(m, k.out, length, a, k.d, c)
+}
+
+// tiled computes the product from panels.
+//
+//go:norace
+func tiled(m, n, k int, a, panels, c []float32) {
+	// The tiles do not look at lengths.
+	a, c = a[:m*k], c[:m*n]
+	if m == 0 || k == 0 {
+		return
+	}
+	for j := 0; j < n; j += panelWidth {
+		panel := panels[j*k:][:k*panelWidth]
+		width := min(panelWidth, n-j)
+		i := 0
+		if width == panelWidth {
+			for ; i+4 <= m; i += 4 {
+				tile4(k, &a[i*k], k, &panel[0], &c[i*n+j], n)
+			}
+			for ; i < m; i++ {
+				tile1(k, &a[i*k], &panel[0], &c[i*n+j])
+			}
+			continue
+		}
+		// A narrower panel is computed beside, so that nothing is written past a row's end.
+		var beside [4 * panelWidth]float32
+		for ; i < m; i += 4 {
+			clear(beside[:])
+			rows := min(4, m-i)
+			if rows == 4 {
+				tile4(k, &a[i*k], k, &panel[0], &beside[0], panelWidth)
+			} else {
+				for r := range rows {
+					tile1(k, &a[(i+r)*k], &panel[0], &beside[r*panelWidth])
 				}
-				c[(i+r)*n+j] += sum
+			}
+			for r := range rows {
+				add(c[(i+r)*n+j:][:width], beside[r*panelWidth:])
 			}
 		}
 	}
-	for ; i < m; i++ {
-		row := c[i*n:][:n]
-		for t, v := range a[i*k:][:k] {
-			for j, w := range b[t*n:][:n] {
-				row[j] += v * w
-			}
-		}
+}
+
+// gonumProduct computes the product by Gonum. It spreads one over goroutines once it has four blocks of 64 by 64;
+// a worker is one goroutine on purpose, so it gets no more than three at once.
+func gonumProduct(m, n, k int, a, b, c []float32) {
+	const most = 3 * 64
+	for j := 0; m > 0 && j < n; j += most {
+		width := min(most, n-j)
+		gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, m, width, k, 1, a, k, b[j:], n, 1, c[j:], n)
 	}
 }

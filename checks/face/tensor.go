@@ -54,6 +54,15 @@ type kernel struct {
 	h, w, in, out int
 	d             []float32
 	bias          []float32 // of each channel out, or nil
+	panels        []float32 // d, as tiles want it
+}
+
+// ready returns the kernel with its weights laid out for the processor.
+func (k kernel) ready() kernel {
+	if tiles {
+		k.panels = panels(k.d, k.h*k.w*k.in, k.out)
+	}
+	return k
 }
 
 // padding says how far a window may reach over the edge, where there are zeros.
@@ -92,7 +101,7 @@ func (s *scratch) convolve(x *tensor, k kernel, stride int, pad padding) *tensor
 	if k.h == 1 && k.w == 1 && stride == 1 && pad != onePixel { // each pixel by itself: x is the matrix
 		for at := 0; at < n; at += rowsAtOnce {
 			m := min(rowsAtOnce, n-at)
-			multiply(m, k.out, k.in, x.d[at*k.in:(at+m)*k.in], k.d, y.d[at*k.out:(at+m)*k.out])
+			multiply(m, k, x.d[at*k.in:(at+m)*k.in], y.d[at*k.out:(at+m)*k.out])
 		}
 		return y
 	}
@@ -106,7 +115,7 @@ func (s *scratch) convolve(x *tensor, k kernel, stride int, pad padding) *tensor
 		for i := range m {
 			window(cols[i*length:(i+1)*length], x, k, (at+i)/ow*stride-top, (at+i)%ow*stride-left)
 		}
-		multiply(m, k.out, length, cols, k.d, y.d[at*k.out:(at+m)*k.out])
+		multiply(m, k, cols, y.d[at*k.out:(at+m)*k.out])
 	}
 	return y
 }

@@ -236,6 +236,11 @@ func (l *layers) take(name string, shape ...int) []float32 {
 	return w.d
 }
 
+// kernel takes a convolution of a square size.
+func (l *layers) kernel(size, in, out int, weights, bias string) kernel {
+	return kernel{h: size, w: size, in: in, out: out, d: l.take(weights, size, size, in, out), bias: l.take(bias, out)}.ready()
+}
+
 func (l *layers) err(network string) error {
 	if len(l.lack) > 0 {
 		return fmt.Errorf("%w: %s lacks %s", errModel, network, strings.Join(l.lack, ", "))
