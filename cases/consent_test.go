@@ -368,3 +368,21 @@ func TestAnErasureThatTheLawForbidsRestricts(t *testing.T) {
 		t.Errorf("certificate %+v, %v", cert, err)
 	}
 }
+
+func TestANumberOfTheFirstGenerationIsBroughtUpToDate(t *testing.T) {
+	b := newBench(t)
+	_, c, by := b.applicant()
+	f := goodFacts()
+	f.Document.Number = "110105 491231 002"
+	c, err := b.PutIdentity(t.Context(), by, c.ID, c.Version, f)
+	if err != nil || c.Facts.Document.Number != "11010519491231002X" {
+		t.Errorf("%v, %v", c.Facts, err)
+	}
+	for number, want := range map[string]string{"110105491331002": "document.number document_number_date", "110105491231997": "document.number document_number_form"} {
+		f.Document.Number = number
+		_, err := b.PutIdentity(t.Context(), by, c.ID, b.get(c.ID).Version, f)
+		if got := complaints(err); got != want {
+			t.Errorf("%s: %s", number, got)
+		}
+	}
+}

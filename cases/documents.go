@@ -62,10 +62,20 @@ type documentType struct {
 	read func(number string, today time.Time) (normal string, says *checks.ResidentID, err error)
 }
 
+// firstGeneration is the length of a resident ID number before 1999.
+const firstGeneration = 15
+
 var twoSides = []string{DocumentFront, DocumentBack}
 
 var documentTypes = map[string]*documentType{
 	CNResidentID: {steps: twoSides, longTerm: true, read: func(n string, today time.Time) (string, *checks.ResidentID, error) {
+		if n = checks.NormalizeNumber(n); len(n) == firstGeneration { // as people remember it from their first card
+			up, err := checks.UpgradeResidentID(n)
+			if err != nil {
+				return "", nil, err
+			}
+			n = up
+		}
 		id, err := checks.ParseResidentID(n, today)
 		return id.Number, &id, err
 	}},

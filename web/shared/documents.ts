@@ -1,5 +1,5 @@
 // What is particular to a kind of document, as package cases of the server has it; numbers are read as package checks does.
-import { normalizeNumber, readResident18, readResidentId, type ResidentId } from "./resident-id";
+import { normalizeNumber, readResident18, readResidentId, upgradeResidentId, type ResidentId } from "./resident-id";
 
 /** One rule of the policy: who may use which documents. "*" is everybody. */
 export interface DocumentRule { nationalities: string[]; types: string[] }
@@ -25,7 +25,11 @@ export function readNumber(type: string, typed: string, today: string): Resident
   const number = normalizeNumber(typed);
   const form = (ok: boolean): ResidentId => ({ verdict: ok ? "ok" : "form", number });
   switch (type) {
-    case "cn_resident_id": return readResidentId(typed, today);
+    case "cn_resident_id": {
+      // As people remember it from their first card.
+      const up = number.length === 15 ? upgradeResidentId(number) : undefined;
+      return up && up.verdict !== "ok" ? up : readResidentId(up?.number ?? typed, today);
+    }
     case "hk_macau_permit": return form(HK_MACAU.test(number));
     case "taiwan_permit": return form(TAIWAN.test(number));
     case "hk_macau_residence_permit": return residence(number, today, ["810000", "820000"]);

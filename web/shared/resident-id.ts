@@ -48,11 +48,21 @@ export function readResidentId(s: string, today: string): ResidentId {
   return PROVINCES.has(number.slice(0, 2)) ? readResident18(number, today) : { verdict: "form", number };
 }
 
+/** Turns a number of the first generation, 15 digits, into today's of 18, as package checks of the server does. */
+export function upgradeResidentId(s: string): ResidentId {
+  const old = normalizeNumber(s);
+  if (!/^\d{15}$/.test(old) || !PROVINCES.has(old.slice(0, 2)) || old.slice(12) >= "996") return { verdict: "form", number: old };
+  if (!isDay(`19${old.slice(6, 8)}-${old.slice(8, 10)}-${old.slice(10, 12)}`)) return { verdict: "date", number: old };
+  const number = `${old.slice(0, 6)}19${old.slice(6)}`;
+  return { verdict: "ok", number: number + (CHECK[checkSum(number) % 11] ?? "") };
+}
+
+const checkSum = (number: string): number => WEIGHTS.reduce((n, w, i) => n + w * Number(number[i]), 0);
+
 /** Reads a normalised number of 18 characters without looking at its region. */
 export function readResident18(number: string, today: string): ResidentId {
   if (!/^\d{17}[\dX]$/.test(number)) return { verdict: "form", number };
-  const sum = WEIGHTS.reduce((n, w, i) => n + w * Number(number[i]), 0);
-  if (CHECK[sum % 11] !== number[17]) return { verdict: "check", number };
+  if (CHECK[checkSum(number) % 11] !== number[17]) return { verdict: "check", number };
   const birthDate = `${number.slice(6, 10)}-${number.slice(10, 12)}-${number.slice(12, 14)}`;
   if (!plausibleBirth(birthDate, today)) return { verdict: "date", number };
   return { verdict: "ok", number, birthDate, sex: Number(number[16]) % 2 === 1 ? "male" : "female" };

@@ -17,9 +17,14 @@ test.each(vectors.map((v) => [v.number, v.verdict, v] as const))("%s is judged %
   expect(read.sex).toBe(v.sex);
 });
 
-interface PermitVector { kind: string; number: string; verdict: string; note?: string }
+interface PermitVector { kind: string; number: string; verdict: string; upgraded?: string; note?: string }
 const permits = JSON.parse(readFileSync(new URL("../../checks/testdata/permits.json", import.meta.url), "utf8")) as PermitVector[];
-// The numbers of 15 digits are read from photos; nobody types them.
+test.each(permits.filter((v) => v.kind === "cn_resident_id_15").map((v) => [v.number, v.verdict, v.upgraded ?? ""] as const))("the number of 15 digits %s is judged %s and becomes %s, as on the server", (number, verdict, upgraded) => {
+  const read = readNumber("cn_resident_id", number, today);
+  expect(read.verdict).toBe(verdict);
+  if (upgraded) expect(read.number).toBe(upgraded);
+});
+
 const typed = permits.filter((v) => v.kind !== "cn_resident_id_15");
 
 test("the vectors know every kind of permit and card", () => {
