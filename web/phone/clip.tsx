@@ -397,7 +397,7 @@ export function ClipScreen({ phone, step }: { phone: Phone; step: CaptureStep })
                 </p>
               ) : null}
               <p class="clip-next" lang={after?.lang}>
-                {stage === "counting" ? (shown === undefined ? "" : t("clip.begins", { n: count })) : stage === "speaking" ? t("clip.listen") : last ? "" : (after?.text ?? "")}
+                {stage === "counting" ? t("clip.begins", { n: count }) : stage === "speaking" ? t("clip.listen") : last ? "" : (after?.text ?? "")}
               </p>
               <Dots of={prompts.length} at={index} />
             </>

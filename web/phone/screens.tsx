@@ -266,7 +266,7 @@ export function Plan({ phone }: { phone: Phone }) {
         </Button>
       }
     >
-      <Heading screen="plan">{left.length === 0 ? t("phone.plan.none") : tn(clips ? "phone.plan.steps" : "phone.plan", left.length)}</Heading>
+      <Heading screen="plan">{left.length === 0 ? t("phone.plan.none") : clips ? tn("phone.plan.steps", left.length) : tn("phone.plan", left.length)}</Heading>
       <ol class="plan">
         {capture.steps.map((step) => (
           <li key={step.id} class="plan-step" data-test={`plan-${step.id}`}>

@@ -65,7 +65,7 @@ function ProblemLine({ phone }: { phone: Phone }) {
 
 /** "No connection" on top, calm: nothing is asked of the person. */
 export function OfflineBar({ phone }: { phone: Phone }) {
-  const kept = phone.photos.length > 0;
+  const kept = phone.all.length > 0;
   return (
     <p class="phone-offline" data-test="offline">
       <Icon name="wifi" small />
