@@ -219,6 +219,7 @@ type Identity struct {
 	Address     string        `json:"address"`
 	Occupation  string        `json:"occupation,omitempty"`
 	ActingFor   ActingFor     `json:"acting_for,omitzero"` // of a business: Business.Beneficiary
+	Guardian    *Somebody     `json:"guardian,omitempty"`  // of a minor, where the policy takes them
 	Business    *Company      `json:"business,omitempty"`  // of a business; the fields above are then the acting person's
 }
 

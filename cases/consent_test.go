@@ -386,3 +386,58 @@ func TestANumberOfTheFirstGenerationIsBroughtUpToDate(t *testing.T) {
 		}
 	}
 }
+
+func TestMinorsAreRefusedOrStoodInFor(t *testing.T) {
+	child := goodFacts() // sixteen years old
+	child.Document.Number, child.BirthDate, child.Sex = "110105201003072311", "2010-03-07", ""
+	guardian := func() *cases.Somebody {
+		return &cases.Somebody{Name: "李雷", Nationality: "CHN", BirthDate: "1990-03-07", Document: &cases.DocumentFacts{Type: cases.CNResidentID, Number: "11010119900307803X", ExpiresOn: cases.LongTerm}}
+	}
+	put := func(b *bench, f cases.Identity) (cases.Case, cases.Actor, error) {
+		_, c, by := b.applicant()
+		c, err := b.PutIdentity(t.Context(), by, c.ID, c.Version, f)
+		return c, by, err
+	}
+	b := newBench(t)
+	if _, _, err := put(b, child); complaints(err) != "birth_date age_under_minimum" {
+		t.Errorf("refused: %v", err)
+	}
+
+	b.policy = policyWith(t, "way: refuse", "way: guardian")
+	b.open()
+	young := child
+	young.Document.Number, young.BirthDate, young.Guardian = "110105201303072313", "2013-03-07", guardian()
+	grown := goodFacts()
+	grown.Guardian = guardian()
+	nobody, same, sibling, vague := child, child, child, child
+	same.Guardian, sibling.Guardian, vague.Guardian = guardian(), guardian(), &cases.Somebody{Name: "李雷"}
+	same.Guardian.Document.Number, same.Guardian.BirthDate = child.Document.Number, child.BirthDate
+	sibling.Guardian.Document.Number, sibling.Guardian.BirthDate = "110105200903072312", "2009-03-07"
+	for name, row := range map[string]struct {
+		f    cases.Identity
+		want string
+	}{
+		"too young for that":     {young, "birth_date age_under_minimum"},
+		"of age":                 {grown, "guardian guardian_unneeded"},
+		"nobody":                 {nobody, "guardian.name required"},
+		"themselves":             {same, "guardian.document.number guardian_same, guardian.birth_date guardian_too_young"},
+		"a sibling":              {sibling, "guardian.birth_date guardian_too_young"},
+		"somebody with no proof": {vague, "guardian.nationality required, guardian.document.number required, guardian.birth_date required"},
+	} {
+		if _, _, err := put(b, row.f); complaints(err) != row.want {
+			t.Errorf("%s: %q", name, complaints(err))
+		}
+	}
+	child.Guardian = guardian()
+	c, by, err := put(b, child)
+	if err == nil {
+		_, err = b.Submit(t.Context(), by, c.ID, 1, c.Version)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.work()
+	if c = b.get(c.ID); states(c) != "in_review open locked" || c.Levels[0].Reasons[0].Code != "age.guardian" {
+		t.Errorf("with a guardian: %s %v", states(c), c.Levels[0].Reasons)
+	}
+}

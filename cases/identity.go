@@ -94,8 +94,8 @@ func (p Policy) validate(kind Kind, f Identity, at time.Time) (Identity, []fault
 	if f.LatinName != "" {
 		f.LatinName = v.text("latin_name", f.LatinName, 1, 100, func(r rune) bool { return isNameRune(r) && (r < 0x250 || !unicode.IsLetter(r)) })
 	}
-	if birth, ok := v.birth("birth_date", f.BirthDate, says); ok && checks.AgeOn(birth, v.today) < p.MinimumAge {
-		v.bad("birth_date", "age_under_minimum", fmt.Sprintf("You must be at least %d years old.", p.MinimumAge))
+	if birth, ok := v.birth("birth_date", f.BirthDate, says); ok {
+		v.age(kind, &f, birth)
 	}
 	switch {
 	case f.Sex != "" && f.Sex != string(checks.Male) && f.Sex != string(checks.Female):

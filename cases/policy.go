@@ -45,12 +45,14 @@ type Policy struct {
 	// Staff says how people who work here sign in.
 	Staff StaffPolicy `yaml:"staff"`
 
+	Minors   Minors   `yaml:"minors"`
 	Validity Validity `yaml:"validity_days"`
 	// Consents are what applicants agree to; those of the default policy where it is left out.
 	Consents []ConsentRule `yaml:"consents"`
 
 	BeneficialOwners *BeneficialOwners `yaml:"beneficial_owners"` // 25% or more where it is left out
 
+	file      []byte // as it was read
 	zone      *time.Location
 	threshold *big.Rat
 }
@@ -126,6 +128,9 @@ func defaultConsents() []ConsentRule {
 	return p.Consents
 }
 
+// File returns the file that the policy was read from.
+func (p Policy) File() []byte { return slices.Clone(p.file) }
+
 // DefaultPolicyFile returns the default policy as a file to start from.
 func DefaultPolicyFile() []byte { return slices.Clone(defaultPolicy) }
 
@@ -133,7 +138,12 @@ func DefaultPolicyFile() []byte { return slices.Clone(defaultPolicy) }
 // what to write instead.
 func ReadPolicy(r io.Reader) (Policy, error) {
 	var p Policy
-	d := yaml.NewDecoder(r)
+	file, err := io.ReadAll(r)
+	if err != nil {
+		return p, err
+	}
+	p.file = file
+	d := yaml.NewDecoder(bytes.NewReader(file))
 	d.KnownFields(true) // a misspelt key would otherwise be a rule that silently does not hold
 	if err := d.Decode(&p); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -156,7 +166,7 @@ func (p *Policy) check() error {
 		say("clock: %q is no time zone; write a name such as Asia/Shanghai", p.Clock)
 	}
 	if p.MinimumAge < 14 || p.MinimumAge > 100 {
-		// Under 14 the PRC asks for a guardian's consent, which this build does not take.
+		// Under 14 the PRC asks for a guardian's consent: minors.way takes one.
 		say("minimum_age: %d is not between 14 and 100", p.MinimumAge)
 	}
 	if p.Attempts < 1 || p.Attempts > 100 {
@@ -177,6 +187,7 @@ func (p *Policy) check() error {
 	}
 	p.checkConsents(say)
 	p.Validity.check(say)
+	p.Minors.check(p.MinimumAge, say)
 	named := map[string]bool{}
 	for i, r := range p.Documents {
 		if len(r.Nationalities) == 0 || len(r.Types) == 0 {
@@ -323,6 +334,9 @@ func (p Policy) Explain(w io.Writer) error {
 	how := map[string]string{byRules: "is approved at once when the checks find nothing", byPerson: "goes to a person"}
 	fmt.Fprintf(&b, "\nNobody under %d.\nLevel 1 %s.\nLevel 1 for somebody else's account %s.\nLevel 1 of a company %s.\nLevel 2 %s.\n",
 		p.MinimumAge, how[p.Approve.Level1], how[p.Approve.Level1ForOther], how[p.Approve.Level1Business], how[p.Approve.Level2])
+	if p.Minors.Way == MinorsGuardian {
+		fmt.Fprintf(&b, "From %d years on younger people need a guardian, and go to a person.\n", p.Minors.From)
+	}
 	owners := "more than"
 	if p.BeneficialOwners.AtLeast {
 		owners = "at least"

@@ -263,6 +263,9 @@ func (s *Service) checkFacts(ctx context.Context, c Case) (func(*change) error, 
 	if b := c.Facts.Business; b != nil {
 		return s.checkedCompany(*b), nil
 	}
+	if c.Facts.Guardian != nil {
+		return func(c *change) error { return s.decide(c, 1, review, Reason{Code: "age.guardian"}) }, nil
+	}
 	if c.Facts.ActingFor.Who == ForOther && s.cfg.Policy.Approve.Level1ForOther != byRules {
 		return func(c *change) error { return s.decide(c, 1, review, Reason{Code: "account.for_other"}) }, nil
 	}

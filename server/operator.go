@@ -21,8 +21,14 @@ type operatorView struct {
 	// Documents are the policy's rules in their order: the first that names a nationality, or "*", counts.
 	Documents  []documentRuleView `json:"documents"`
 	MinimumAge int                `json:"minimum_age"`
+	Minors     minorsView         `json:"minors"`
 	// BeneficialOwners is who counts as an owner of a company.
 	BeneficialOwners ownersView `json:"beneficial_owners"`
+}
+
+type minorsView struct {
+	Way  string `json:"way"`
+	From int    `json:"from"`
 }
 
 type ownersView struct {
@@ -73,7 +79,7 @@ func (s *Server) operator(c *fiber.Ctx) error {
 			{"handoffs", minutes(handoff.AbsoluteFor + handoff.KeepEndedFor), nil, "creation"},
 		},
 		ReviewMinutes: median, Ways: ways,
-		Documents: documents, MinimumAge: policy.MinimumAge,
+		Documents: documents, MinimumAge: policy.MinimumAge, Minors: minorsView{policy.Minors.Way, policy.Minors.From},
 		BeneficialOwners: ownersView{policy.BeneficialOwners.Threshold, policy.BeneficialOwners.AtLeast},
 	})
 }

@@ -2,7 +2,7 @@
 import { isoDay } from "../shared/day";
 import { canBeLongTerm, readNumber, typesFor, type DocumentRule } from "../shared/documents";
 import type { Fraction } from "../shared/owners";
-import { dayInChina, isDay, normalizeNumber, plausibleBirth } from "../shared/resident-id";
+import { ageOn, dayInChina, isDay, normalizeNumber, plausibleBirth } from "../shared/resident-id";
 import type { DocumentFacts, Somebody } from "../shared/types";
 
 export interface DocumentDraft { type: string; number: string; issuedOn: string; expiresOn: string; longTerm: boolean }
@@ -14,6 +14,7 @@ export interface SomebodyDraft { name: string; nationality: string; birthDate: s
 export interface Rules {
   documents: readonly DocumentRule[];
   minimumAge: number;
+  minors: { way: "refuse" | "guardian"; from: number };
   /** From this share on somebody is an owner who has to be known in full; with atLeast it counts itself. */
   owners: { threshold: Fraction; atLeast: boolean };
 }
@@ -84,6 +85,17 @@ export class Check {
     else if (!isDay(birth)) this.say(field, "date_invalid");
     else if (!plausibleBirth(birth, this.today)) this.say(field, "birth_date_impossible");
     else if (says && birth !== says) this.say(field, "birth_date_mismatch");
+  }
+
+  /** Who stands in for somebody too young, whose number is given: known in full, and old enough. */
+  guardian(p: SomebodyDraft, number: string) {
+    this.text("guardian.name", p.name, 1, 100, true);
+    if (!p.nationality) this.say("guardian.nationality", "required");
+    const read = this.document("guardian.document", p.document, typesFor(this.rules.documents, p.nationality), "needed");
+    if (read.number && read.number === number) this.say("guardian.document.number", "guardian_same");
+    this.birth("guardian.birth_date", p.birthDate, true, read.birthDate);
+    const birth = isoDay(p.birthDate);
+    if (isDay(birth) && ageOn(birth, this.today) < this.rules.minimumAge) this.say("guardian.birth_date", "guardian_too_young");
   }
 
   /** Somebody else: a name, and whatever else is known of them. */

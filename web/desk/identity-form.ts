@@ -2,7 +2,7 @@
 // rules only say early what it would say, by the same codes.
 import { isoDay } from "../shared/day";
 import { typesFor } from "../shared/documents";
-import { ageOn, isDay, normalizeNumber } from "../shared/resident-id";
+import { ageOn, dayInChina, isDay, normalizeNumber } from "../shared/resident-id";
 import type { ActingFor, Identity } from "../shared/types";
 import { checkCompany, companyFacts, emptyCompany, fromCompany, type CompanyDraft } from "./company-form";
 import { Check, documentFacts, fromDocument, fromSomebody, noDocument, nobody, somebody, squeeze, text, type Bad, type DocumentDraft, type Rules, type SomebodyDraft } from "./facts";
@@ -15,13 +15,15 @@ export interface Draft {
   company: CompanyDraft;
   who: "self" | "other"; beneficiary: SomebodyDraft; director: Director; controller: SomebodyDraft;
   nationality: string; document: DocumentDraft;
+  /** Stands in for somebody who is too young. */
+  guardian: SomebodyDraft;
   name: string; latinName: string; birthDate: string; sex: "" | "male" | "female"; address: string; occupation: string;
 }
 
 export const emptyDraft: Draft = {
   company: emptyCompany,
   who: "self", beneficiary: nobody, director: "self", controller: nobody,
-  nationality: "CHN", document: noDocument,
+  nationality: "CHN", document: noDocument, guardian: nobody,
   name: "", latinName: "", birthDate: "", sex: "", address: "", occupation: "",
 };
 
@@ -64,11 +66,20 @@ export function check(d: Draft, now: Date, rules: Rules, kind: Kind = "person"):
   if (d.latinName.trim()) c.say("latin_name", /[^\p{Script=Latin}\p{M} ·•.'’\-‐・]/u.test(d.latinName.trim()) ? "text_characters" : text(d.latinName, 1, 100, true));
   c.birth("birth_date", d.birthDate, true, read.birthDate);
   const birth = isoDay(d.birthDate);
-  if (isDay(birth) && ageOn(birth, c.today) < rules.minimumAge) c.say("birth_date", "age_under_minimum");
+  if (needsGuardian(d, now, rules, kind)) c.guardian(d.guardian, read.number);
+  else if (isDay(birth) && ageOn(birth, c.today) < rules.minimumAge) c.say("birth_date", "age_under_minimum");
   if (d.sex && read.sex && d.sex !== read.sex) c.say("sex", "sex_mismatch");
   c.text("address", d.address, 5, 300);
   if (d.occupation.trim()) c.text("occupation", d.occupation, 1, 100);
   return c.bad;
+}
+
+/** Whether somebody else has to stand in for the applicant, who is too young. */
+export function needsGuardian(d: Draft, now: Date, rules: Rules, kind: Kind): boolean {
+  const birth = isoDay(d.birthDate);
+  if (kind === "business" || rules.minors.way !== "guardian" || !isDay(birth)) return false;
+  const age = ageOn(birth, dayInChina(now));
+  return age < rules.minimumAge && age >= rules.minors.from;
 }
 
 function actingFor(d: Draft, rules: Rules): ActingFor {
@@ -91,6 +102,7 @@ export function toIdentity(d: Draft, rules: Rules, kind: Kind = "person"): Ident
     ...(d.sex ? { sex: d.sex } : {}),
     address: squeeze(d.address),
     ...(d.occupation.trim() ? { occupation: squeeze(d.occupation) } : {}),
+    ...(needsGuardian(d, new Date(), rules, kind) ? { guardian: somebody(d.guardian, rules) } : {}),
     ...(kind === "business" ? { business: companyFacts(d.company, actingFor(d, rules), rules) } : { acting_for: actingFor(d, rules) }),
   };
 }
@@ -104,7 +116,7 @@ export function fromIdentity(i: Identity): Draft {
     company: i.business ? fromCompany(i.business) : emptyCompany,
     who: whom.who, beneficiary: fromSomebody(beneficiary),
     director: !controller ? "self" : same ? "beneficiary" : "other", controller: same ? nobody : fromSomebody(controller),
-    nationality: i.nationality, document: fromDocument(i.document),
+    nationality: i.nationality, document: fromDocument(i.document), guardian: fromSomebody(i.guardian),
     name: i.name, latinName: i.latin_name ?? "", birthDate: i.birth_date,
     sex: i.sex === "male" || i.sex === "female" ? i.sex : "", address: i.address, occupation: i.occupation ?? "",
   };

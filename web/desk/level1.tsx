@@ -22,7 +22,7 @@ import { DraftKeeper, fromKept } from "./draft";
 import { DocumentFields, Group, NationalityField, numberWord, SomebodyFields, type Form } from "./form-parts";
 import { Verify } from "./frame";
 import { typeOf, type Rules, type SomebodyDraft } from "./facts";
-import { check, emptyDraft, forgetDraft, forWhom, fromIdentity, groups, keepDraft, keptDraft, toIdentity, valueAt, type Director, type Draft } from "./identity-form";
+import { check, emptyDraft, forgetDraft, forWhom, fromIdentity, groups, keepDraft, keptDraft, needsGuardian, toIdentity, valueAt, type Director, type Draft } from "./identity-form";
 import { documentName, levelTitle, reasonsText } from "./words";
 
 /** What the server refused, and what it refused it of. */
@@ -211,6 +211,13 @@ export function Level1() {
           </Field>
         </Group>
 
+        {needsGuardian(draft, new Date(), rules, kind) ? (
+          <Group title={t("form.group.guardian")} test="guardian">
+            <p class="hint">{t("form.guardian_why", { age: rules.minimumAge })}</p>
+            <SomebodyFields form={form} at="guardian" person={draft.guardian} whole onChange={(guardian) => set({ guardian })} />
+          </Group>
+        ) : null}
+
         <Group title={t("form.group.address")}>
           <Field name="address" label={t("form.address")} help={t("form.address_help")} error={errors.address}>
             {(p) => <textarea {...p} name="address" rows={2} autocomplete="street-address" maxLength={600} value={draft.address} onInput={(e) => set({ address: e.currentTarget.value })} onBlur={left("address")} />}
@@ -240,7 +247,7 @@ function toField(f: string) {
 
 function rulesOf(o: Operator): Rules {
   return {
-    documents: o.documents, minimumAge: o.minimum_age,
+    documents: o.documents, minimumAge: o.minimum_age, minors: o.minors,
     owners: { threshold: parseShare(o.beneficial_owners.threshold) ?? one, atLeast: o.beneficial_owners.at_least },
   };
 }
@@ -259,6 +266,7 @@ function fieldName(f: string, type: string, c: CompanyDraft): string {
   const of = (whose: string, rest: string) => t("form.of", { whose, field: fieldName(rest, "", c) });
   const somebody = /^(?:acting_for|business\.beneficiary)\.(beneficiary|controller)\.(.+)$/.exec(f);
   if (somebody) return of(t(`form.group.${somebody[1] as "beneficiary" | "controller"}`), somebody[2] ?? "");
+  if (f.startsWith("guardian.")) return of(t("form.group.guardian"), f.slice("guardian.".length));
   const owner = /^business\.parties\.(\d+)\.(.+)$/.exec(holdingField(c, f));
   if (owner) {
     const whose = t("owners.nth", { n: Number(owner[1]) + 1 });
@@ -287,6 +295,7 @@ function Summary({ draft, rules, countryName, refused, keeper }: { draft: Draft;
     [t("form.validity"), validity(draft, type)],
     [t("form.name"), draft.name],
     [t("form.birth_date"), date(isoDay(draft.birthDate))],
+    ...(needsGuardian(draft, new Date(), rules, c.kind) ? somebodyRows("guardian", draft.guardian) : []),
     ...(draft.sex ? ([[t("form.sex"), t(`form.sex.${draft.sex}`)]] as [string, ComponentChildren][]) : []),
     [t("form.address"), draft.address],
     ...(draft.occupation ? ([[t("form.occupation"), draft.occupation]] as [string, ComponentChildren][]) : []),
@@ -311,7 +320,7 @@ function Summary({ draft, rules, countryName, refused, keeper }: { draft: Draft;
     ];
   }
 
-  function somebodyRows(who: "beneficiary" | "controller", p: SomebodyDraft): [string, ComponentChildren][] {
+  function somebodyRows(who: "beneficiary" | "controller" | "guardian", p: SomebodyDraft): [string, ComponentChildren][] {
     const said: string[] = [p.name];
     if (p.nationality) said.push(countryName(p.nationality));
     if (p.birthDate) said.push(date(isoDay(p.birthDate)));

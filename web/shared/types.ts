@@ -98,6 +98,8 @@ export interface Identity {
   name: string; latin_name?: string; birth_date: string; sex?: "male" | "female" | "other"; address: string; occupation?: string;
   /** Of a person. */
   acting_for?: ActingFor;
+  /** Of who is younger than the minimum age. */
+  guardian?: Somebody;
   /** Of a company; the fields above are then the acting person's. */
   business?: Company;
 }
@@ -144,6 +146,8 @@ export interface Operator {
   /** Who may use which documents: the first rule that names the nationality, or "*", counts. */
   documents: { nationalities: string[]; types: string[] }[];
   minimum_age: number;
+  /** What becomes of who is younger. */
+  minors: { way: "refuse" | "guardian"; from: number };
   /** From which share of a company on a person has to be known in full. */
   beneficial_owners: { threshold: string; at_least: boolean };
 }

@@ -49,7 +49,7 @@ test("shares are shown in per cent without pretending to be more", () => {
 
 const now = new Date("2026-03-01T04:00:00Z");
 const rules: Rules = {
-  minimumAge: 18, owners: { threshold: { n: 1n, d: 4n }, atLeast: true },
+  minimumAge: 18, minors: { way: "refuse", from: 14 }, owners: { threshold: { n: 1n, d: 4n }, atLeast: true },
   documents: [{ nationalities: ["CHN"], types: ["cn_resident_id"] }, { nationalities: ["*"], types: ["passport"] }],
 };
 const whole = { name: "李雷", nationality: "CHN", birthDate: "1990-03-07", document: { ...noDocument, number: "11010119900307803X", longTerm: true } };

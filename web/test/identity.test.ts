@@ -52,7 +52,7 @@ test("years are counted as a calendar does", () => {
 
 const now = new Date("2026-03-01T04:00:00Z");
 const rules: Rules = {
-  minimumAge: 18, owners: { threshold: { n: 1n, d: 4n }, atLeast: true },
+  minimumAge: 18, minors: { way: "refuse", from: 14 }, owners: { threshold: { n: 1n, d: 4n }, atLeast: true },
   documents: [
     { nationalities: ["CHN"], types: ["cn_resident_id"] },
     { nationalities: ["HKG", "MAC"], types: ["hk_macau_permit", "hk_macau_residence_permit"] },
@@ -94,6 +94,19 @@ test("what was stored fills the form again", () => {
     expect(fromIdentity(toIdentity(d, rules)).director).toBe(d.director);
   }
   expect(fromIdentity(toIdentity(good, rules)).document).toEqual({ ...card, type: "cn_resident_id" });
+});
+
+test("who is too young is refused, or asked for a guardian who is not", () => {
+  const young: Draft = { ...good, document: { ...card, number: "110105201003072311" }, birthDate: "2010-03-07" };
+  expect(check(young, now, rules)).toEqual({ birth_date: "age_under_minimum" });
+  const taken: Rules = { ...rules, minors: { way: "guardian", from: 15 } };
+  expect(check(young, now, taken)["guardian.name"]).toBe("required");
+  const parent = { name: "李雷", nationality: "CHN", birthDate: "1990-03-07", document: { ...card, number: "11010119900307803X" } };
+  expect(check({ ...young, guardian: parent }, now, taken)).toEqual({});
+  expect(check({ ...young, guardian: { ...parent, document: young.document, birthDate: "2010-03-07" } }, now, taken)).toEqual({ "guardian.document.number": "guardian_same", "guardian.birth_date": "guardian_too_young" });
+  // Too young even for that, and for a company.
+  expect(check(young, now, { ...taken, minors: { way: "guardian", from: 16 } })).toEqual({ birth_date: "age_under_minimum" });
+  expect(check(young, now, taken, "business").birth_date).toBe("age_under_minimum");
 });
 
 test.each<[string, Partial<Draft>, Partial<DocumentDraft>, string, string]>([
