@@ -15,8 +15,25 @@ func benchEngine(b *testing.B, model string) (*Engine, *scratch) {
 	return e, <-e.workers
 }
 
-// BenchmarkNetworks runs each network once, on one processor.
+// BenchmarkNetworks runs each network once, on one processor, with each way to multiply.
 func BenchmarkNetworks(b *testing.B) {
+	for _, way := range []struct {
+		name    string
+		tiles   bool
+		product func(m, n, k int, a, b, c []float32)
+	}{{"tiles", true, plainProduct}, {"gonum", false, gonumProduct}, {"plain", false, plainProduct}} {
+		b.Run(way.name, func(b *testing.B) {
+			if way.tiles && !tiles {
+				b.Skip("this processor has no tiles")
+			}
+			defer func(t bool) { tiles, elsewhere = t, plainProduct }(tiles)
+			tiles, elsewhere = way.tiles, way.product
+			benchNetworks(b)
+		})
+	}
+}
+
+func benchNetworks(b *testing.B) {
 	e, s := benchEngine(b, MobileFaceNet)
 	d, _ := benchEngine(b, Dlib)
 	fill := func(side int) *tensor {

@@ -1,13 +1,8 @@
 package face
 
-import (
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/gonum"
-)
-
 // Nearly all of the time goes into products of matrices: what a convolution sees, times its weights. Where the
 // processor can (most that were sold since 2014), they are computed by product_amd64.s, from weights that were laid
-// out for it when they were read; elsewhere by Gonum. docs/adr says how much that is worth.
+// out for it when they were read; elsewhere in Go alone. docs/adr/0011-faces-in-go.md says how much that is worth.
 
 // panelWidth is how many columns the tiles compute at once.
 const panelWidth = 16
@@ -32,8 +27,11 @@ func multiply(m int, k kernel, a, c []float32) {
 		tiled(m, k.out, length, a, k.panels, c)
 		return
 	}
-	gonumProduct(m, k.out, length, a, k.d, c)
+	elsewhere(m, k.out, length, a, k.d, c)
 }
+
+// elsewhere is what multiplies without tiles; benchmarks put another way in its place.
+var elsewhere = plainProduct
 
 // tiled computes the product from panels.
 //
@@ -76,12 +74,37 @@ func tiled(m, n, k int, a, panels, c []float32) {
 	}
 }
 
-// gonumProduct computes the product by Gonum. It spreads one over goroutines once it has four blocks of 64 by 64;
-// a worker is one goroutine on purpose, so it gets no more than three at once.
-func gonumProduct(m, n, k int, a, b, c []float32) {
-	const most = 3 * 64
-	for j := 0; m > 0 && j < n; j += most {
-		width := min(most, n-j)
-		gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, m, width, k, 1, a, k, b[j:], n, 1, c[j:], n)
+// plainProduct computes it in Go alone, four rows at once.
+//
+//go:norace
+func plainProduct(m, n, k int, a, b, c []float32) {
+	i := 0
+	for ; i+4 <= m; i += 4 {
+		a0, a1, a2, a3 := a[i*k:][:k], a[(i+1)*k:][:k], a[(i+2)*k:][:k], a[(i+3)*k:][:k]
+		for j := range n {
+			var s0, s1, s2, s3 float32
+			at := j
+			for t, v := range a0 {
+				w := b[at]
+				s0 += v * w
+				s1 += a1[t] * w
+				s2 += a2[t] * w
+				s3 += a3[t] * w
+				at += n
+			}
+			c[i*n+j] += s0
+			c[(i+1)*n+j] += s1
+			c[(i+2)*n+j] += s2
+			c[(i+3)*n+j] += s3
+		}
+	}
+	for ; i < m; i++ {
+		for j := range n {
+			var sum float32
+			for t, v := range a[i*k:][:k] {
+				sum += v * b[t*n+j]
+			}
+			c[i*n+j] += sum
+		}
 	}
 }

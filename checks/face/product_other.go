@@ -2,7 +2,7 @@
 
 package face
 
-const tiles = false
+var tiles = false
 
 func tile4(k int, a *float32, lda int, b *float32, c *float32, ldc int) { panic("face: no tiles") }
 
