@@ -16,6 +16,9 @@ var (
 	sealedBuffers = sync.Pool{New: func() any { return new([batch * sealedSize]byte) }}
 	plainBuffers  = sync.Pool{New: func() any { return new([batch * SegmentSize]byte) }}
 	smallBuffers  = sync.Pool{New: func() any { return new([SegmentSize]byte) }}
+	// Those of slow senders, of whom there may be many.
+	tinyBuffers  = sync.Pool{New: func() any { return new([SegmentSize / 4]byte) }}
+	tightBuffers = sync.Pool{New: func() any { return new([SegmentSize / 2]byte) }}
 )
 
 // Object is a complete upload for reading: io.ReaderAt over the plaintext, opening only the

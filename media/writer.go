@@ -19,6 +19,9 @@ import (
 // pace is how long whole segments may wait in memory for more to come.
 const pace = 100 * time.Millisecond
 
+// fast is within which time a sender who fills a segment gets a large buffer.
+const fast = 20 * time.Millisecond
+
 // idleReads is how often a reader may return nothing in a row before it is given up.
 const idleReads = 100
 
@@ -198,6 +201,9 @@ func (w *writer) receive(t *ticket, r AppendRequest) error {
 		return err
 	}
 	defer p.release()
+	if c := len(tail); c > len(p.buf) {
+		p.resize(c)
+	}
 	p.n = copy(p.buf, tail)
 
 	readErr := w.pump(t, r, b, p)
@@ -227,17 +233,20 @@ type piece struct {
 	got  bool   // a byte came
 	held bool   // the position before it is marked
 	sum  hash.Hash
-
-	small *[SegmentSize]byte
-	large *[batch * SegmentSize]byte
+	free func() // gives buf back
 }
 
+// The sizes of buf. A slow sender does with what it fills; there may be many of them.
+const (
+	tinyBuffer  = SegmentSize / 4
+	tightBuffer = SegmentSize / 2
+	wideBuffer  = batch * SegmentSize
+)
+
 func newPiece(c *Checksum) (*piece, error) {
-	p := &piece{}
+	p := &piece{free: func() {}}
 	if c == nil {
-		p.small = smallBuffers.Get().(*[SegmentSize]byte)
-		p.buf = p.small[:]
-		return p, nil
+		return p, nil // grows with what comes
 	}
 	switch c.Algorithm {
 	case "sha1":
@@ -247,31 +256,44 @@ func newPiece(c *Checksum) (*piece, error) {
 	default:
 		return nil, errChecksumKind
 	}
-	p.widen()
+	p.resize(wideBuffer)
 	return p, nil
 }
 
-// widen makes room for a fast sender. A slow one does with a small buffer; there may be many of them.
-func (p *piece) widen() {
-	if p.large == nil {
-		p.large = plainBuffers.Get().(*[batch * SegmentSize]byte)
-		copy(p.large[:], p.buf[:p.n])
-		p.buf = p.large[:]
+// resize takes another buffer and moves the bytes there, which fit.
+func (p *piece) resize(size int) {
+	old, free := p.buf[:p.n], p.free
+	switch {
+	case size <= tinyBuffer:
+		b := tinyBuffers.Get().(*[tinyBuffer]byte)
+		p.buf, p.free = b[:], func() { tinyBuffers.Put(b) }
+	case size <= tightBuffer:
+		b := tightBuffers.Get().(*[tightBuffer]byte)
+		p.buf, p.free = b[:], func() { tightBuffers.Put(b) }
+	case size <= SegmentSize:
+		b := smallBuffers.Get().(*[SegmentSize]byte)
+		p.buf, p.free = b[:], func() { smallBuffers.Put(b) }
+	default:
+		b := plainBuffers.Get().(*[wideBuffer]byte)
+		p.buf, p.free = b[:], func() { plainBuffers.Put(b) }
+	}
+	copy(p.buf, old)
+	free()
+}
+
+// room makes sure that a byte fits below a whole segment.
+func (p *piece) room() {
+	if p.n == len(p.buf) {
+		p.resize(2 * max(p.n, tinyBuffer/2))
 	}
 }
 
-func (p *piece) release() {
-	if p.small != nil {
-		smallBuffers.Put(p.small)
-	}
-	if p.large != nil {
-		plainBuffers.Put(p.large)
-	}
-}
+func (p *piece) release() { p.free() }
 
 // pump reads the body to its end and stores whole segments. What is left is in p.
 func (w *writer) pump(t *ticket, r AppendRequest, b *seal.Box, p *piece) error {
 	idle, stored := 0, time.Now()
+	filling := stored // since when the segment that comes has
 	for {
 		if why := t.reason(); why != nil {
 			return why
@@ -283,6 +305,7 @@ func (w *writer) pump(t *ticket, r AppendRequest, b *seal.Box, p *piece) error {
 			}
 			return nil
 		}
+		p.room()
 		space := p.buf[p.n:min(int64(len(p.buf)), int64(p.n)+room)]
 		n, err := r.Body.Read(space)
 		if n < 0 || n > len(space) {
@@ -297,7 +320,8 @@ func (w *writer) pump(t *ticket, r AppendRequest, b *seal.Box, p *piece) error {
 		} else if idle++; err == nil && idle > idleReads {
 			return fmt.Errorf("receive: %w", io.ErrNoProgress)
 		}
-		full, due := p.n == len(p.buf), time.Since(stored) >= pace
+		now := time.Now()
+		full, due := p.n == len(p.buf) && p.n >= SegmentSize, now.Sub(stored) >= pace
 		if full || due && p.n >= SegmentSize && p.sum == nil {
 			if err := w.flush(b, p); err != nil {
 				return err
@@ -305,10 +329,15 @@ func (w *writer) pump(t *ticket, r AppendRequest, b *seal.Box, p *piece) error {
 			if r.Progress != nil {
 				r.Progress(w.pos.offset())
 			}
-			if full && !due {
-				p.widen()
+			switch quick := now.Sub(filling) < fast; {
+			case p.sum != nil:
+			case quick && full && len(p.buf) < wideBuffer:
+				p.resize(wideBuffer)
+			case due, !quick && len(p.buf) < wideBuffer:
+				p.resize(p.n + 1)
 			}
 			stored = time.Now()
+			filling = stored
 		}
 		if err == io.EOF {
 			return nil
