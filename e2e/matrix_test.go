@@ -388,9 +388,22 @@ func (p *pair) ends() {
 	const out = "sign-out at the desk"
 	leave := func(p *pair) {
 		p.Helper()
+		// The page may learn from its socket that it is signed out, before the answer is there. Whoever signs in
+		// in between loses the new cookie to that answer.
+		eval[bool](p.desk, `(() => {
+			sessionStorage.removeItem("e2e.out");
+			const ask = window.fetch;
+			window.fetch = async (what, how) => {
+				const answer = await ask(what, how);
+				if (how?.method === "DELETE") sessionStorage.setItem("e2e.out", Date.now());
+				return answer;
+			};
+			return true;
+		})()`)
 		p.desk.press("menu")
 		p.desk.press("menu-signout")
 		p.desk.screen("signin")
+		p.desk.until(`sessionStorage.getItem("e2e.out") !== null`)
 	}
 	p.cell(out, "offered", func(p *pair) {
 		leave(p)
@@ -403,15 +416,6 @@ func (p *pair) ends() {
 	for _, state := range []string{"claimed", "active"} {
 		p.cell(out, state, func(p *pair) {
 			// Both pages note the moment: the desk when the server has answered, the phone when it shows the end.
-			eval[bool](p.desk, `(() => {
-				const ask = window.fetch;
-				window.fetch = async (what, how) => {
-					const answer = await ask(what, how);
-					if (how?.method === "DELETE") sessionStorage.setItem("e2e.out", Date.now());
-					return answer;
-				};
-				return true;
-			})()`)
 			eval[bool](p.phone, `(() => {
 				new MutationObserver(() => { if (document.querySelector("[data-test=screen-stopped]")) __e2e.stopped ??= Date.now(); }).observe(document, { subtree: true, childList: true });
 				return true;
