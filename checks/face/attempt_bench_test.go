@@ -3,9 +3,7 @@ package face_test
 import (
 	"bytes"
 	"image/jpeg"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/symbolon/symbolon/checks/face"
 	"github.com/symbolon/symbolon/checks/face/facetest"
@@ -31,7 +29,7 @@ func BenchmarkAttempt(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			before := cpu(b)
+			before := face.CPUTime(b)
 			for b.Loop() {
 				if _, err := e.LookAll(b.Context(), frames); err != nil {
 					b.Fatal(err)
@@ -40,17 +38,8 @@ func BenchmarkAttempt(b *testing.B) {
 					b.Fatal(ok, err)
 				}
 			}
-			b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op")
+			b.ReportMetric(float64((face.CPUTime(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op")
 			b.ReportMetric(float64(len(frames)), "frames")
 		})
 	}
-}
-
-// cpu is the processors' time that this process has used.
-func cpu(tb testing.TB) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		tb.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -262,27 +262,34 @@ func (e *Engine) Portrait(ctx context.Context, photo image.Image) (Portrait, boo
 	if min(upright.w, upright.h) < smallestSide {
 		return Portrait{}, false, nil
 	}
-	// A document may lie on its side. An upright face is by far the surest, so a turned one has to be asked for.
+	// A document may lie on its side. A face upside down is sometimes taken for one, but never surely; so whatever
+	// is not sure is looked at from all four sides, and the surest counts.
+	var best Portrait
+	found := false
 	for _, quarters := range []int{0, 1, 3, 2} {
 		p := upright
 		if quarters > 0 {
 			p = upright.turned(quarters)
 		}
-		if found, ok := e.portrait(s, p); ok {
-			found.Quarters = quarters
-			return found, true, nil
+		if here, ok := e.portrait(s, p); ok && here.Box.Score > best.Box.Score {
+			best, found = here, true
+			best.Quarters = quarters
+		}
+		if best.Box.Score >= sureScore {
+			break
 		}
 		if err := ctx.Err(); err != nil {
 			return Portrait{}, false, err
 		}
 	}
-	return Portrait{}, false, nil
+	return best, found, nil
 }
 
 // How sure a portrait has to be: an emblem, or a face that lies on its side, is easily taken for one.
 const (
 	portraitScore    = 0.5
 	portraitPresence = 0.5
+	sureScore        = 0.8
 )
 
 // portrait finds the largest upright face of which detector and mesh are sure.
