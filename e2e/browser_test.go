@@ -231,14 +231,21 @@ func eval[T any](p *tab, script string) T {
 // until waits for a condition in the page.
 func (p *tab) until(condition string) {
 	p.t.Helper()
-	for end := time.Now().Add(waitFor); ; time.Sleep(lookFor) {
+	if !p.comes(condition, waitFor) {
+		p.fail("waited %v for %s", waitFor, condition)
+	}
+}
+
+// comes waits for a condition in the page no longer than so long, and says whether it came.
+func (p *tab) comes(condition string, within time.Duration) bool {
+	p.t.Helper()
+	for end := time.Now().Add(within); ; time.Sleep(lookFor) {
 		// While a page is being replaced there may be nobody to ask.
-		ok, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("!!("+condition+")"))
-		if err == nil && ok {
-			return
+		if ok, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("!!("+condition+")")); err == nil && ok {
+			return true
 		}
 		if time.Now().After(end) {
-			p.fail("waited %v for %s (%v)", waitFor, condition, err)
+			return false
 		}
 	}
 }

@@ -669,8 +669,15 @@ func (w *world) time(t *testing.T) {
 		p.phone.until(one("screen-permission") + " || " + one("screen-photo") + " || " + one("screen-check"))
 		p.phone.asleep(true)
 		s.Clock.Advance(5 * time.Minute)
-		// The desk looks again, as it does when somebody comes back to it.
-		eval[bool](p.desk, `(dispatchEvent(new Event("focus")), true)`)
+		// The desk looks again, as it does when somebody comes back to it. A last word of the phone may have come
+		// after the clock was moved on a busy machine: it counts for half a minute more.
+		for range 10 {
+			eval[bool](p.desk, `(dispatchEvent(new Event("focus")), true)`)
+			if p.desk.comes(one("mirror")+`?.dataset.here === "false"`, 2*time.Second) {
+				break
+			}
+			s.Clock.Advance(30 * time.Second)
+		}
 		p.desk.until(one("mirror") + `?.dataset.here === "false"`)
 		p.desk.plain("mirror", "mirror.title")
 		p.phone.asleep(false)
