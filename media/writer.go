@@ -19,8 +19,12 @@ import (
 // pace is how long whole segments may wait in memory for more to come.
 const pace = 100 * time.Millisecond
 
-// fast is within which time a sender who fills a segment gets a large buffer.
-const fast = 20 * time.Millisecond
+// A sender who fills so many segments in a row, each within that time, gets a large buffer. One or two
+// also come from a slow sender, when this process was late.
+const (
+	fast     = 20 * time.Millisecond
+	fastRuns = 4
+)
 
 // idleReads is how often a reader may return nothing in a row before it is given up.
 const idleReads = 100
@@ -293,7 +297,7 @@ func (p *piece) release() { p.free() }
 // pump reads the body to its end and stores whole segments. What is left is in p.
 func (w *writer) pump(t *ticket, r AppendRequest, b *seal.Box, p *piece) error {
 	idle, stored := 0, time.Now()
-	filling := stored // since when the segment that comes has
+	run := 0
 	for {
 		if why := t.reason(); why != nil {
 			return why
@@ -329,15 +333,17 @@ func (w *writer) pump(t *ticket, r AppendRequest, b *seal.Box, p *piece) error {
 			if r.Progress != nil {
 				r.Progress(w.pos.offset())
 			}
-			switch quick := now.Sub(filling) < fast; {
+			if run++; now.Sub(stored) >= fast {
+				run = 0
+			}
+			switch wide := len(p.buf) == wideBuffer; {
 			case p.sum != nil:
-			case quick && full && len(p.buf) < wideBuffer:
+			case run >= fastRuns && !wide:
 				p.resize(wideBuffer)
-			case due, !quick && len(p.buf) < wideBuffer:
+			case due, run == 0 && !wide:
 				p.resize(p.n + 1)
 			}
 			stored = time.Now()
-			filling = stored
 		}
 		if err == io.EOF {
 			return nil
