@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Looks for what the tests need beside Go, Node and make: a C compiler (the race detector), a real
-# redis-server, nginx, a browser and fonts for it, Tesseract, FFmpeg. As root on Debian or Ubuntu it installs what is missing;
+# redis-server, nginx, a browser and fonts for it, Tesseract, FFmpeg, a reader of PDFs. As root on Debian or Ubuntu it installs what is missing;
 # otherwise it prints the one line to run, and the tests that need it say that they are skipped.
 set -euo pipefail
 
@@ -16,7 +16,9 @@ fi
 if have tesseract && tesseract --list-langs 2>/dev/null | grep -qx chi_sim; then :; else
   missing+=(tesseract-ocr tesseract-ocr-chi-sim)
 fi
+have curl || missing+=(curl ca-certificates)
 have ffmpeg && have ffprobe || missing+=(ffmpeg)
+have pdftotext || missing+=(poppler-utils poppler-data)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" = 0 ] && have apt-get; then
