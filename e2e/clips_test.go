@@ -261,6 +261,15 @@ func (p *person) recordsDocument() {
 func (p *person) recordsStatement() {
 	d, ph := p.desk, p.phone
 	ph.screen("clip")
+	// For who cannot speak aloud: the same words on paper.
+	ph.press("way-written")
+	ph.screen("written")
+	ph.until(one("written") + ".children.length >= 3")
+	ph.shoot("written")
+	ph.press("way-back")
+	ph.screen("clip")
+	ph.until(one("clip-start") + "?.disabled === false")
+	ph.lying("clip-ready")
 	eval[bool](ph, `(localStorage.setItem("symbolon.lang", "zh-Hans"), true)`)
 	ph.lang = "zh-CN"
 	ph.until(one("clip-start") + "?.disabled === false")
@@ -281,10 +290,9 @@ func (p *person) recordsStatement() {
 	ph.screen("clip-on")
 	ids := []string{"beside_face"}
 	for len(ids) < 20 {
-		if d.lang == "en" && len(ids) == 3 {
+		if len(ids) == 3 {
 			d.until(one("mirror-now") + `.textContent.includes("Sentence 3 of") && ` + one("mirror-now") + `.textContent.includes("Take 2")`)
 			ph.shootHere("clip-on")
-			ph.lying("clip-on")
 		}
 		if eval[string](ph, one("clip-next")+".dataset.last") == "true" {
 			break
@@ -363,6 +371,16 @@ func (p *person) handedIn() {
 		tab.still()
 		tab.calm()
 	}
+	// What the server accepted is not kept on the phone any more.
+	for _, name := range []string{"clips", "pieces"} {
+		if left := eval[int](ph, fmt.Sprintf(`new Promise((resolve, reject) => {
+			const open = indexedDB.open("symbolon-clips");
+			open.onerror = reject;
+			open.onsuccess = () => { const count = open.result.transaction(%[1]q).objectStore(%[1]q).count(); count.onsuccess = () => resolve(count.result); };
+		})`, name)); left != 0 {
+			p.Errorf("%d %s are left on the phone", left, name)
+		}
+	}
 	ph.until("navigator.serviceWorker.controller !== null")
 	p.server.kill()
 	found := 0
@@ -418,12 +436,19 @@ func (p *tab) shootHere(name string) {
 	p.save(name, "light")
 }
 
-// lying keeps a picture with the phone on its side, during a take: the layout stays as it began.
+// lying keeps a picture with the phone on its side, where nothing may stick out either.
 func (p *tab) lying(name string) {
 	p.t.Helper()
-	p.size(p.height, p.width)
-	p.save(name, "turned")
+	eval[bool](p, "(__e2e.watching = false, true)")
+	p.size(p.height, 360)
+	p.settle()
+	p.save(name, "lying")
+	if out := eval[[]string](p, `[...document.querySelectorAll(".clip *")].filter((e) => { const r = e.getBoundingClientRect(); return r.width > 0 && (r.right > innerWidth + 1 || r.bottom > innerHeight + 1); }).map((e) => e.outerHTML.slice(0, 120))`); len(out) > 0 {
+		p.t.Errorf("%s, lying: sticks out: %q", name, out)
+	}
 	p.size(p.width, p.height)
+	p.settle()
+	eval[bool](p, "(__e2e.watching = true)")
 }
 
 // reloadAnyway reloads the page and answers its warning that bytes are only here.
