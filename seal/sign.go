@@ -141,6 +141,22 @@ func (p PublicKey) Open(kind string, b []byte, v any) error {
 	return nil
 }
 
+// OpenExact is Open for a paper of which not one byte may be another: its form has to be the one that Sign writes.
+func (p PublicKey) OpenExact(kind string, b []byte, v any) error {
+	if err := p.Open(kind, b, v); err != nil {
+		return err
+	}
+	var in paper
+	if err := json.Unmarshal(b, &in); err != nil || in.Key != p.ID() {
+		return ErrPaperForm
+	}
+	again, err := json.MarshalIndent(in, "", " ")
+	if err != nil || !bytes.Equal(append(again, '\n'), b) {
+		return ErrPaperForm
+	}
+	return nil
+}
+
 // signed is what a signature is over: the kind, a line break, and the content without white space
 // between its tokens.
 func signed(kind string, content []byte) []byte { return append([]byte(kind+"\n"), content...) }

@@ -32,6 +32,7 @@ type config struct {
 	S3AccessKey    string
 	S3SecretKey    string
 	TrustedProxies []netip.Prefix
+	BundleKey      string
 	OperatorName   string
 	OperatorWhy    string
 	Support        string
@@ -66,6 +67,8 @@ var settings = []setting{
 		func(c *config, v string) error { c.KeyFile = v; return nil }},
 	{"", "SYMBOLON_KEY", "", "the operator's key itself, in place of the file; during a rotation NEW,OLD",
 		func(c *config, v string) error { c.Key = v; return nil }},
+	{"bundle-key-file", "SYMBOLON_BUNDLE_KEY_FILE", "", "the file with the key that signs the evidence of cases, the same on every node; DATA/bundle.key, made at need, where it is not given",
+		func(c *config, v string) error { c.BundleKey = v; return nil }},
 	{"redis-url", "SYMBOLON_REDIS_URL", "", "redis:// or rediss:// for sessions and handoffs; in this process where it is not given",
 		func(c *config, v string) error { c.RedisURL = v; return checkScheme(v, "redis", "rediss") }},
 	{"mongo-url", "SYMBOLON_MONGO_URL", "", "mongodb:// or mongodb+srv:// with a database name, for cases; a file in DATA where it is not given",
@@ -155,6 +158,9 @@ func readConfig(name string, args, environ []string, out io.Writer, more ...func
 	}
 	if c.KeyFile == "" {
 		c.KeyFile = filepath.Join(c.Data, "operator.key")
+	}
+	if c.BundleKey == "" {
+		c.BundleKey = filepath.Join(c.Data, "bundle.key")
 	}
 	if err := checkS3(c); err != nil {
 		return c, err

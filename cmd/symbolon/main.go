@@ -21,10 +21,11 @@ var commands = []struct {
 	run        func(ctx context.Context, args []string, std stdio) error
 }{
 	{"serve", "run the server", serve},
-	{"account", "account create --email ADDRESS [--role ROLE]: make an account", account},
+	{"account", "account create --email ADDRESS [--role ROLE]: make an account; account disable, enable, forget-second-factor", account},
 	{"policy", "policy check FILE: explain a policy file or say what is wrong with it; policy show: print the default one", policy},
 	{"script", "script check [FILE]: show what applicants read in recordings, and what does not fit; script show: print the default one", script},
 	{"audit", "audit verify, audit checkpoint, audit key: check every history, sign their ends", audit},
+	{"bundle", "bundle create --case ID --out FILE: the evidence of a case as one signed archive; bundle verify FILE: check one", bundle},
 	{"erase", "erase --case ID --rule RULE: destroy a case, and certify it", erase},
 	{"hold", "hold on, hold off, hold show: keep a case from being erased", hold},
 	{"relation", "relation end, relation resume: say when a customer left, from which retention counts", relation},

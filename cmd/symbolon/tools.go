@@ -22,10 +22,52 @@ import (
 	"github.com/symbolon/symbolon/fault"
 )
 
+const accountWords = `write one of:
+  symbolon account create --email ADDRESS [--role ROLE]     (the password is read from the terminal or from standard input)
+  symbolon account disable --email ADDRESS                  (keeps one of staff out, at once)
+  symbolon account enable --email ADDRESS
+  symbolon account forget-second-factor --email ADDRESS     (their next sign-in sets up a new one)`
+
+// changeAccount changes an account of staff, also the last admin's.
+func changeAccount(ctx context.Context, what string, args []string, std stdio) (err error) {
+	var email string
+	c, err := readConfig("account "+what, args, std.environ, std.out, func(fs *flag.FlagSet) {
+		fs.StringVar(&email, "email", "", "the e-mail address (needed)")
+	})
+	if err != nil {
+		return err
+	}
+	if email == "" {
+		return errors.New("--email is missing; " + accountWords)
+	}
+	service, closeStore, err := openService(ctx, c, std)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	id, err := service.StaffByEmail(ctx, email)
+	if err != nil {
+		return inWords(err)
+	}
+	off := what == "disable"
+	change := cases.StaffChange{Disabled: &off}
+	if what == "forget-second-factor" {
+		change = cases.StaffChange{ForgetFactor: true}
+	}
+	if _, err := service.ChangeStaff(ctx, "", id, change); err != nil {
+		return inWords(err)
+	}
+	_, err = fmt.Fprintln(std.out, id)
+	return err
+}
+
 // account makes an account: staff's, or an applicant's where self-service is not wanted.
 func account(ctx context.Context, args []string, std stdio) error {
+	if len(args) > 0 && (args[0] == "disable" || args[0] == "enable" || args[0] == "forget-second-factor") {
+		return changeAccount(ctx, args[0], args[1:], std)
+	}
 	if len(args) == 0 || args[0] != "create" {
-		return errors.New("write symbolon account create --email ADDRESS [--role ROLE]; the password is read from the terminal or from standard input")
+		return errors.New(accountWords)
 	}
 	var email, role string
 	c, err := readConfig("account create", args[1:], std.environ, std.out, func(fs *flag.FlagSet) {

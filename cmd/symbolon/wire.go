@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casealipay"
+	"github.com/symbolon/symbolon/cases/casebundle"
 	"github.com/symbolon/symbolon/cases/caseffmpeg"
 	"github.com/symbolon/symbolon/cases/casemongo"
 	"github.com/symbolon/symbolon/cases/casesqlite"
@@ -198,7 +200,15 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 			return bad
 		},
 		Notes: map[string]string{"reading": p.reading, "faces": p.faces, "recordings": p.playing},
-		Pages: pages(), Networks: networksOf(faces), Log: log,
+		Bundle: func(ctx context.Context, caseID string, w io.Writer) error {
+			key, err := bundleKey(c)
+			if err != nil {
+				return err
+			}
+			return casebundle.Write(ctx, casebundle.Config{Cases: p.cases, Key: key, Operator: c.OperatorName}, caseID, w)
+		},
+		TempDir: c.Data,
+		Pages:   pages(), Networks: networksOf(faces), Log: log,
 	})
 	return p, err
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package casebundle_test
+
+const raceEnabled = false
