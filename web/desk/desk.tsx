@@ -4,6 +4,7 @@ import { useCallback, useContext, useEffect, useMemo, useRef, useState } from "p
 import { api, Problem } from "../shared/api";
 import { openLive, type Link, type Live } from "../shared/live";
 import { setOperatorName } from "../shared/page";
+import { knowReasons } from "../shared/problems";
 import { go, onReturn } from "../shared/router";
 import type { Case, Handoff, LiveProgress, Me, Operator } from "../shared/types";
 import { forgetDraft } from "./identity-form";
@@ -121,7 +122,9 @@ export function DeskProvider({ waiting, failedToStart, children }: {
 
   const start = useCallback(() => {
     setStartError(undefined);
-    Promise.all([api.operator(), readMe()]).then(
+    // Without it reasons are told in general words.
+    const reasons = api.reasons().then(({ reasons }) => knowReasons(reasons), () => undefined);
+    Promise.all([api.operator(), readMe(), reasons]).then(
       ([o]) => {
         setOperatorName(o.name);
         setOperator(o);

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, serverNow } from "../shared/api";
 import { announce, Button, Callout, DeviceLine, deviceName, Skeleton } from "../shared/components";
+import { Icon } from "../shared/icons";
 import { t, tn } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { go } from "../shared/router";
@@ -14,6 +15,7 @@ import { Mirror } from "./mirror";
 import { OfferButton } from "./offer";
 import { Qr } from "./qr";
 import { SecondPhone } from "./second-phone";
+import { onPhone } from "./words";
 
 // How long the joined halves stay before the mirror follows.
 const JOINED_FOR = 900;
@@ -136,19 +138,30 @@ function Offered({ h, level }: { h: Handoff; level: number }) {
       prompt(t("qr.copy"), h.url ?? "");
     }
   };
-  const title = t(h.provider === "alipay" ? "qr.alipay" : "qr.title");
+  // A phone cannot scan its own screen.
+  const same = onPhone(navigator.userAgent);
+  const title = t(same ? "handoff.same.title" : h.provider === "alipay" ? "qr.alipay" : "qr.title");
   return (
     <>
       <Heading screen="qr" title={title}>{title}</Heading>
-      <p class="lead">{t(h.provider === "alipay" ? "qr.alipay.how" : "qr.how")}</p>
+      {same ? null : <p class="lead">{t(h.provider === "alipay" ? "qr.alipay.how" : "qr.how")}</p>}
       <div class="handoff">
-        <Qr key={h.id} h={h} again={<OfferButton level={level} words={t("handoff.new")} test="qr-new" />} />
+        {same ? (
+          <div class="handoff-same">
+            <a class="button primary" href={h.url} target="_blank" rel="noopener" data-test="open-here"><Icon name="phone" small /><span>{t("handoff.same")}</span></a>
+            <p class="soft">{t("handoff.same.then")}</p>
+          </div>
+        ) : (
+          <Qr key={h.id} h={h} again={<OfferButton level={level} words={t("handoff.new")} test="qr-new" />} />
+        )}
         <div class="handoff-how">
-          <ol class="numbered">
-            <li>{t("qr.step.scan")}</li>
-            <li>{t("qr.step.number")}</li>
-            <li>{t("qr.step.do")}</li>
-          </ol>
+          {same ? null : (
+            <ol class="numbered">
+              <li>{t("qr.step.scan")}</li>
+              <li>{t("qr.step.number")}</li>
+              <li>{t("qr.step.do")}</li>
+            </ol>
+          )}
           <p class="soft">
             {before}<strong class="text-code mono" data-test="text-code" role="img" aria-label={spelled(code)}>{code}</strong>{after}
           </p>

@@ -4,7 +4,7 @@ import { api } from "../shared/api";
 import { Button, Callout } from "../shared/components";
 import { estimate } from "../shared/estimate";
 import { Icon, type IconName } from "../shared/icons";
-import { language, megabytes, t, tn, useLanguage } from "../shared/i18n";
+import { language, megabytes, typeset, t, tn, useLanguage } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { problemText } from "../shared/problems";
 import { go } from "../shared/router";
@@ -87,7 +87,7 @@ function Words({ step }: { step: Step }) {
       <h2>{t(`level3.words.${step.id === "clip_document" ? "document" : "statement"}`)}</h2>
       {error !== undefined ? <p class="hint error" role="alert">{problemText(error)}</p> : null}
       <ol class="numbered">
-        {script?.prompts.map((p) => <li key={p.id} lang={p.lang}><span class={p.kind === "read" ? "read" : "soft"}>{p.kind === "read" ? t("level3.quoted", { text: p.text }) : p.text}</span></li>)}
+        {script?.prompts.map((p) => <li key={p.id} lang={p.lang}><span class={p.kind === "read" ? "read" : "soft"}>{p.kind === "read" ? t("level3.quoted", { text: typeset(p.text, p.lang) }) : typeset(p.text, p.lang)}</span></li>)}
       </ol>
       {step.id === "clip_statement" ? <p class="soft small">{t("level3.words.number")}</p> : null}
     </section>

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { StatusLine } from "../shared/components";
 import { Icon } from "../shared/icons";
-import { language, t, type Key } from "../shared/i18n";
+import { language, t, typeset, type Key } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { api, Problem } from "../shared/api";
 import { CameraError, drawn, Eye, openCamera, type Camera, type CameraFault } from "../shared/camera";
@@ -177,7 +177,8 @@ export function ClipScreen({ phone, step }: { phone: Phone; step: CaptureStep })
     run.current = null;
     const ms = open.recorder.ms;
     open.stop.abort(new Error(why));
-    void open.recorder.stop();
+    // What there is of it can be looked at once its last piece has come.
+    void open.recorder.stop().then(() => phone.clips.flushed());
     vibrate([40, 60, 40]);
     phone.say({ step: step.id, phase: "paused" });
     phone.clips.broken(open.clip, why, ms);
@@ -383,7 +384,7 @@ export function ClipScreen({ phone, step }: { phone: Phone; step: CaptureStep })
               <Heading screen={`clip-${stage === "counting" ? "count" : "on"}`} title={t(`step.${step.id}` as Key)}>
                 {shown !== undefined ? (
                   <span class="clip-prompt" lang={shown.lang} data-test="prompt" data-id={shown.id}>
-                    {shown.text}
+                    {typeset(shown.text, shown.lang)}
                   </span>
                 ) : stage === "speaking" ? (
                   <span class="clip-prompt">{t("clip.listen")}</span>
@@ -397,7 +398,7 @@ export function ClipScreen({ phone, step }: { phone: Phone; step: CaptureStep })
                 </p>
               ) : null}
               <p class="clip-next" lang={after?.lang}>
-                {stage === "counting" ? t("clip.begins", { n: count }) : stage === "speaking" ? t("clip.listen") : last ? "" : (after?.text ?? "")}
+                {stage === "counting" ? t("clip.begins", { n: count }) : stage === "speaking" ? t("clip.listen") : last || after === undefined ? "" : typeset(after.text, after.lang)}
               </p>
               <Dots of={prompts.length} at={index} />
             </>

@@ -159,6 +159,11 @@ export class Clips {
     this.host.changed();
   }
 
+  /** All of a take that broke off is there now. */
+  flushed(): void {
+    this.host.changed();
+  }
+
   /** *Keep this clip*. */
   async use(clip: Clip): Promise<void> {
     const again = clip.state === "failed";

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { StatusLine } from "../shared/components";
 import { Icon } from "../shared/icons";
-import { megabytes, t } from "../shared/i18n";
+import { megabytes, t, typeset } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { problemText } from "../shared/problems";
 import type { CaptureStep } from "../shared/types";
@@ -80,7 +80,7 @@ export function Lost({ phone, step, clip }: { phone: Phone; step: CaptureStep; c
             {t("clip.lost", { reason: t(`clip.lost.${clip.lost ?? "recorder"}`) })}
           </p>
         </div>
-        {clip.bytes.size > 0 ? <Player clip={clip} name={stepName(step)} /> : <div />}
+        {clip.bytes.done && clip.bytes.size > 0 ? <Player clip={clip} name={stepName(step)} /> : <div />}
         <div class="look-bottom">
           <p class="look-sent">{clip.bytes.size > 0 ? t("clip.lost.look") : ""}</p>
           <div class="check-actions">
@@ -159,7 +159,7 @@ function Player({ clip, name }: { clip: Clip; name: string }) {
         {source === "none" ? <p class="check-unreadable">{t("clip.unplayable")}</p> : null}
       </div>
       <p class="player-caption" lang={caption?.lang}>
-        {caption?.text ?? ""}
+        {caption === undefined ? "" : typeset(caption.text, caption.lang)}
       </p>
       <div class="player-controls">
         <button type="button" class="cap-toggle" data-test="play" disabled={source === "none"} onClick={() => play(false)}>

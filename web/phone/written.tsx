@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Button, Callout } from "../shared/components";
 import { api } from "../shared/api";
-import { language, t } from "../shared/i18n";
+import { language, t, typeset } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { problemText } from "../shared/problems";
 import type { CaptureStep, ClipChallenge } from "../shared/types";
@@ -44,7 +44,7 @@ export function Written({ phone, step }: { phone: Phone; step: CaptureStep }) {
       <div class="written" data-test="written">
         {script?.script.prompts.map((prompt) => (
           <p key={prompt.id} lang={prompt.lang}>
-            {prompt.text}
+            {typeset(prompt.text, prompt.lang)}
           </p>
         ))}
       </div>

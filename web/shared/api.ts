@@ -1,5 +1,5 @@
 // The one way to call the server: problems become values, time limits and safe repeats are built in.
-import type { Capture, Case, ClipChallenge, Consent, FieldError, Handoff, Held, Identity, Keeping, Landing, Me, Operator, Phase, ScriptPreview } from "./types";
+import type { Capture, Case, CatalogueReason, ClipChallenge, Consent, FieldError, Handoff, Held, Identity, Keeping, Landing, Me, Operator, Phase, ScriptPreview } from "./types";
 
 /** The server's answer was a problem (RFC 9457). */
 export class Problem extends Error {
@@ -96,7 +96,8 @@ export async function call<T>(method: string, path: string, o: CallOptions = {})
 
 async function once<T>(method: string, path: string, o: CallOptions): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
-  if (o.body !== undefined) headers["Content-Type"] = "application/json";
+  const form = o.body instanceof FormData ? o.body : undefined; // the browser names its type
+  if (o.body !== undefined && form === undefined) headers["Content-Type"] = "application/json";
   if (o.as) headers["Symbolon-As"] = o.as;
   if (o.ifMatch !== undefined) headers["If-Match"] = `"${o.ifMatch}"`;
   if (o.idempotencyKey) headers["Idempotency-Key"] = o.idempotencyKey;
@@ -107,7 +108,7 @@ async function once<T>(method: string, path: string, o: CallOptions): Promise<T>
   try {
     res = await fetch(path, {
       method, headers, signal, credentials: "same-origin", cache: "no-store", redirect: "error", keepalive: o.keepalive ?? false,
-      body: o.body === undefined ? undefined : JSON.stringify(o.body),
+      body: form ?? (o.body === undefined ? undefined : JSON.stringify(o.body)),
     });
     text = await res.text();
   } catch {
@@ -143,6 +144,7 @@ const enc = encodeURIComponent;
 
 /** The calls of the desk and of the phone, by name. */
 export const api = {
+  reasons: () => call<{ reasons: CatalogueReason[] }>("GET", "/v1/reasons"),
   operator: () => call<Operator>("GET", "/v1/operator"),
   me: (signal?: AbortSignal) => call<Me>("GET", "/v1/me", { signal }),
   signUp: (email: string, password: string) => call<unknown>("POST", "/v1/accounts", { body: { email, password } }),

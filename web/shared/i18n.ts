@@ -99,6 +99,11 @@ function say(text: string, params?: Params): string {
 
 const THIN = "\u2009";
 
+/** Words of a given language as they are shown. */
+export function typeset(text: string, language: string): string {
+  return language.startsWith("zh") ? thin(text) : text;
+}
+
 /** Puts a thin space, and nothing wider, between Han and Latin letters or digits. */
 export function thin(text: string): string {
   return text

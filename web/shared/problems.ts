@@ -2,6 +2,7 @@
 // sentence with a reference.
 import { NoAnswer, Problem } from "./api";
 import { has, language, t, thin, type Key, type Params } from "./i18n";
+import type { CatalogueReason } from "./types";
 
 /** A problem in the reader's words. */
 export function problemText(err: unknown): string {
@@ -20,8 +21,17 @@ export function fieldText(code: string, detail: string, about: Params = {}): str
   return language() === "en" && detail ? detail : thin(t("field.invalid"));
 }
 
+let catalogue: ReadonlyMap<string, CatalogueReason> = new Map();
+
+/** Takes the server's catalogue of reasons, for those that have no words here. */
+export function knowReasons(reasons: readonly CatalogueReason[]): void {
+  catalogue = new Map(reasons.map((reason) => [reason.code, reason]));
+}
+
 /** What is wrong by a reason of the catalogue, and how to do it better. */
 export function reasonText(code: string): { what: string; how: string } {
+  const told = catalogue.get(code)?.texts[language()];
+  if (told !== undefined && !has(`reason.${code}.what`)) return { what: thin(told.wrong), how: thin(told.better) };
   const what = `reason.${code}.what`;
   const how = `reason.${code}.how`;
   return { what: has(what) ? t(what) : t("reason.other.what"), how: has(how) ? t(how) : t("reason.other.how") };

@@ -9,6 +9,9 @@ export type HandoffState =
 export type Channel = "desk" | "phone";
 export type Phase = "camera" | "aiming" | "checking_take" | "moves" | "countdown" | "recording" | "sending" | "paused";
 
+/** A reason with its words, by language. */
+export interface CatalogueReason { code: string; texts: Record<string, { wrong: string; better: string }> }
+
 /** A reason of the catalogue, perhaps about one step. */
 export interface Reason { code: string; step?: string }
 
@@ -160,6 +163,8 @@ export interface CaptureStep {
   limits: { max_bytes: number; filetypes: string[] }; takes: Take[]; reasons?: Reason[]; provider?: Provider | null;
   /** Other ways to do it, where there are any. */
   alternatives?: string[];
+  /** Of a face: what compares, below which address its networks lie (empty where there are none), and how often the moves may still fail. */
+  face?: { model: string; hash: string; networks: string; tries_left: number };
 }
 
 export interface Capture {
@@ -183,6 +188,12 @@ export interface ScriptPreview { template: string; account_hint: string; prompts
 export interface ClipChallenge {
   id: string; nonce: string; alternative?: string; expires_at: string;
   script: { template?: string; number: string; account_hint: string; prompts: Prompt[] };
+}
+
+/** The moves that one try at a face is asked for, beginning with a look straight at the camera. */
+export interface FaceChallenge {
+  id: string; nonce: string; expires_at: string; tries_left?: number;
+  actions: ("neutral" | "turn_left" | "turn_right" | "mouth_open" | "blink")[];
 }
 
 /** Messages of the two live sockets. */
