@@ -1,6 +1,10 @@
 package casesqlite
 
-import "context"
+import (
+	"context"
+
+	"github.com/symbolon/symbolon/cases"
+)
 
 // PretendNextSchema adds a migration as a later release would, until the returned func is called.
 func PretendNextSchema(step string) (undo func()) {
@@ -43,4 +47,17 @@ const (
 	ListDue     = listDue
 	ByDocument  = byDocument
 	ReplaceCase = replaceCase
+
+	CountWaiting = countWaiting
+	PlaceWaiting = placeWaiting
+	CountStalled = countStalled
+	LiveLeases   = liveLeases
+	Happened     = happened
+	ListStaff    = listStaff
 )
+
+// WaitingQuery is the query for a page of the queue.
+func WaitingQuery(q cases.QueueQuery) (string, []any, error) { return waitingQuery(q, cases.Cursor{}) }
+
+// Schema is the step that brings a file from schema i to i+1.
+func Schema(i int) string { return migrations[i] }

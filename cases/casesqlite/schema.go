@@ -102,7 +102,7 @@ CREATE INDEX cases_waiting_state ON cases (waiting_state, waiting_since, id) WHE
 CREATE INDEX cases_waiting_level ON cases (waiting_level, waiting_since, id) WHERE waiting_since IS NOT NULL;
 CREATE INDEX cases_waiting_reason ON cases (waiting_reason, waiting_since, id) WHERE waiting_since IS NOT NULL;
 CREATE INDEX cases_waiting_reported ON cases (waiting_reported, waiting_since, id) WHERE waiting_since IS NOT NULL;
-CREATE INDEX cases_waiting_counts ON cases (waiting_state, waiting_level) WHERE waiting_since IS NOT NULL;
+CREATE INDEX cases_waiting_counts ON cases (waiting_state, waiting_level, waiting_since) WHERE waiting_since IS NOT NULL;
 CREATE INDEX cases_stalled ON cases (at_step, acted_at) WHERE at_step IS NOT NULL;
 
 CREATE TABLE leases (
