@@ -159,7 +159,7 @@ function Offered({ h, level }: { h: Handoff; level: number }) {
             <ol class="numbered">
               <li>{t("qr.step.scan")}</li>
               <li>{t("qr.step.number")}</li>
-              <li>{t("qr.step.do")}</li>
+              <li>{t(h.provider === "alipay" ? "qr.alipay.do" : "qr.step.do")}</li>
             </ol>
           )}
           <p class="soft">

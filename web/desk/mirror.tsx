@@ -84,8 +84,9 @@ export function Mirror({ h }: { h: Handoff }) {
   function nowText(): { doing: string; hint: string } {
     if (current?.provider && current.provider.phase !== "done") {
       // The phone shows Alipay, not our page: that it gives no sign says nothing.
+      const said = t(`mirror.alipay.${current.provider.phase}`);
       const [why] = reasonsText(current.reasons, steps);
-      return { doing: t(`mirror.alipay.${current.provider.phase}`), hint: current.provider.phase === "failed" && why ? why.what : "" };
+      return current.provider.phase === "failed" && why ? { doing: why.what, hint: said } : { doing: said, hint: "" };
     }
     if (!phoneHere) return { doing: t("away"), hint: "" };
     if (!current) return { doing: t("mirror.finishing"), hint: "" };
