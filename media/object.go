@@ -8,6 +8,12 @@ import (
 	"sync"
 )
 
+// wideSenders bounds how many senders have a large buffer at a time. Without it, a server that is late would find
+// a lot of bytes waiting for it everywhere, take everybody for fast, and be in need of memory too.
+const wideSenders = 64
+
+var wide = make(chan struct{}, wideSenders)
+
 // batch is how many segments are read or written at a time.
 const batch = 4
 
@@ -17,6 +23,7 @@ var (
 	plainBuffers  = sync.Pool{New: func() any { return new([batch * SegmentSize]byte) }}
 	smallBuffers  = sync.Pool{New: func() any { return new([SegmentSize]byte) }}
 	// Those of slow senders, of whom there may be many.
+	oneSealed    = sync.Pool{New: func() any { return new([sealedSize]byte) }}
 	tinyBuffers  = sync.Pool{New: func() any { return new([SegmentSize / 4]byte) }}
 	tightBuffers = sync.Pool{New: func() any { return new([SegmentSize / 2]byte) }}
 )

@@ -285,6 +285,21 @@ func (p *piece) resize(size int) {
 	free()
 }
 
+// widen takes a large buffer, if one is to be had.
+func (p *piece) widen() {
+	select {
+	case wide <- struct{}{}:
+	default:
+		return
+	}
+	p.resize(wideBuffer)
+	back := p.free
+	p.free = func() {
+		back()
+		<-wide
+	}
+}
+
 // room makes sure that a byte fits below a whole segment.
 func (p *piece) room() {
 	if p.n == len(p.buf) {
@@ -336,11 +351,11 @@ func (w *writer) pump(t *ticket, r AppendRequest, b *seal.Box, p *piece) error {
 			if run++; now.Sub(stored) >= fast {
 				run = 0
 			}
-			switch wide := len(p.buf) == wideBuffer; {
+			switch isWide := len(p.buf) == wideBuffer; {
 			case p.sum != nil:
-			case run >= fastRuns && !wide:
-				p.resize(wideBuffer)
-			case due, run == 0 && !wide:
+			case run >= fastRuns && !isWide:
+				p.widen()
+			case due, run == 0 && !isWide:
 				p.resize(p.n + 1)
 			}
 			stored = time.Now()
@@ -370,9 +385,17 @@ func (w *writer) flush(b *seal.Box, p *piece) error {
 		}
 		p.held = true
 	}
-	buf := sealedBuffers.Get().(*[batch * sealedSize]byte)
-	defer sealedBuffers.Put(buf)
-	out, count := buf[:0], p.n/SegmentSize
+	count := p.n / SegmentSize
+	var out []byte
+	if count == 1 {
+		buf := oneSealed.Get().(*[sealedSize]byte)
+		defer oneSealed.Put(buf)
+		out = buf[:0]
+	} else {
+		buf := sealedBuffers.Get().(*[batch * sealedSize]byte)
+		defer sealedBuffers.Put(buf)
+		out = buf[:0]
+	}
 	for i := range count {
 		out = b.AppendSeal(out, p.buf[i*SegmentSize:(i+1)*SegmentSize], place(w.id, w.pos.whole+int64(i), more))
 	}
