@@ -181,6 +181,10 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	}
 	p.closers = append(p.closers, p.media.Close)
 
+	alipayNote := "off"
+	if p.alipay != nil {
+		alipayNote = p.alipay.String()
+	}
 	p.server, err = server.New(server.Config{
 		Cases: p.cases, Sessions: people, Handoffs: p.handoffs, Hub: p.hub, Media: p.media,
 		Operator:  server.Operator{Name: c.OperatorName, Purpose: c.OperatorWhy, Support: c.Support},
@@ -199,7 +203,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 			}
 			return bad
 		},
-		Notes: map[string]string{"reading": p.reading, "faces": p.faces, "recordings": p.playing},
+		Notes: map[string]string{"reading": p.reading, "faces": p.faces, "recordings": p.playing, "alipay": alipayNote},
 		Bundle: func(ctx context.Context, caseID string, w io.Writer) error {
 			key, err := bundleKey(c)
 			if err != nil {
