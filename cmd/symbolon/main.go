@@ -24,6 +24,7 @@ var commands = []struct {
 	{"account", "account create --email ADDRESS [--role ROLE]: make an account; account disable, enable, forget-second-factor", account},
 	{"policy", "policy check FILE: explain a policy file or say what is wrong with it; policy show: print the default one", policy},
 	{"script", "script check [FILE]: show what applicants read in recordings, and what does not fit; script show: print the default one", script},
+	{"face", "face compare A B, face calibrate PAIRS.csv: compare pictures of faces, and measure on your own how well that works", faces},
 	{"audit", "audit verify, audit checkpoint, audit key: check every history, sign their ends", audit},
 	{"bundle", "bundle create --case ID --out FILE: the evidence of a case as one signed archive; bundle verify FILE: check one", bundle},
 	{"erase", "erase --case ID --rule RULE: destroy a case, and certify it", erase},
