@@ -82,12 +82,15 @@ test-full: ## test, and uploads on versitygw as another S3 server, which takes m
 test-ferret: ## MongoDB's calls against FerretDB, from a module of its own
 	cd cases/casemongo/ferrettest && go vet ./... && ../../../scripts/gotest.sh -count=1 ./...
 
+bin/tusd: bench/tusd/go.mod
+	cd bench/tusd && go build -trimpath -o ../../bin/tusd github.com/tus/tusd/v2/cmd/tusd
+
 .PHONY: bench
-bench: build ## ratios against named peers on this machine, within five minutes; bench/README.md says how to read them
+bench: build bin/tusd ## ratios against named peers on this machine, within seven minutes; bench/README.md says how to read them
 	cd bench && go run -mod=mod . -symbolon ../bin/symbolon
 
 .PHONY: bench-quick
-bench-quick: build ## the same, rougher, within a minute
+bench-quick: build bin/tusd ## the same, rougher, within a minute
 	cd bench && go run -mod=mod . -quick -symbolon ../bin/symbolon
 
 .PHONY: fmt

@@ -127,9 +127,9 @@ func bench(ctx context.Context, program, tusd string, only []string, quick bool)
 			return churn(ctx, dir, 1_000_000)
 		}},
 		{"uploads", func() error {
-			plan := uploadPlan{count: 50, size: 20 << 20, chunk: 1 << 20, rounds: 3, phones: 300, slowFor: 6 * time.Second, cuts: 20}
+			plan := uploadPlan{count: 50, size: 20 << 20, chunk: 1 << 20, rounds: 3, phones: 300, slowFor: 6 * time.Second, cuts: 5, bare: true}
 			if quick {
-				plan.rounds, plan.slowFor, plan.cuts = 1, 3*time.Second, 5
+				plan.rounds, plan.slowFor, plan.cuts, plan.bare = 1, 3*time.Second, 1, false
 			}
 			if rounds > 0 {
 				plan.rounds = rounds
