@@ -347,7 +347,7 @@ func TestRandomHistoriesKeepTheRules(t *testing.T) {
 	policy := policyWith(t,
 		"level_2: [documents]", "level_2: [documents, face]", "  level_2: 0", "  level_2: 40", "customer_level: 1", "customer_level: 2")
 	reached := map[string]int{}
-	for seed := range uint64(8) {
+	for seed := range uint64(4) {
 		b := &bench{
 			t: t, path: t.TempDir() + "/cases.db", keys: seal.NewKeyring(seal.NewKey()),
 			now: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), evidence: map[string][]byte{}, policy: policy,
@@ -365,7 +365,7 @@ func TestRandomHistoriesKeepTheRules(t *testing.T) {
 		for _, id := range []string{cases.ConsentIdentity, cases.ConsentDocuments, cases.ConsentFace} {
 			b.answered(c, w.by, id, id != cases.ConsentFace)
 		}
-		for range 60 {
+		for range 45 {
 			w.act()
 			w.holds()
 			if w.erased {
