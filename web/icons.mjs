@@ -3,9 +3,8 @@ import { readFileSync } from "node:fs";
 import { deflateSync } from "node:zlib";
 
 const svg = readFileSync(new URL("shared/mark.svg", import.meta.url), "utf8");
-const colour = (name) => /--NAME:(#[0-9A-F]{6})/i.source.replace("NAME", name);
 const tokens = readFileSync(new URL("shared/tokens.css", import.meta.url), "utf8");
-const token = (name) => new RegExp(colour(name), "i").exec(tokens)[1].match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16));
+const token = (name) => new RegExp(`--${name}:#([0-9A-F]{6})`, "i").exec(tokens)[1].match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16));
 
 /** The halves as polygons on a grid of 48: each path is M, an arc that is half a circle, relative lines, z. */
 const halves = [...svg.matchAll(/ d="M([\d.]+) ([\d.]+)a20 20 0 0 ([01]) 0 40l([^"]+?)z"/g)].map(([, x, y, sweep, lines]) => {
@@ -22,34 +21,36 @@ const halves = [...svg.matchAll(/ d="M([\d.]+) ([\d.]+)a20 20 0 0 ([01]) 0 40l([
 });
 if (halves.length !== 2) throw new Error("shared/mark.svg is not two halves any more: icons.mjs cannot draw it");
 
-function inside(polygon, x, y) {
-  let odd = false;
+/** Where a line at height y enters and leaves a polygon, from left to right. */
+function crossings(polygon, y) {
+  const at = [];
   for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
     const [ax, ay] = polygon[i];
     const [bx, by] = polygon[j];
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) odd = !odd;
+    if (ay > y !== by > y) at.push(((bx - ax) * (y - ay)) / (by - ay) + ax);
   }
-  return odd;
+  return at.sort((a, b) => a - b);
 }
 
 /** A PNG of the mark, `size` points wide, with `margin` (a share of it) around. */
 export function icon(size, margin) {
   const ground = token("surface");
   const ink = token("accent");
-  const fine = 4;
+  const fine = 8; // lines a row
+  const scale = (size * (1 - 2 * margin)) / 48;
   const rows = [];
   for (let y = 0; y < size; y++) {
-    const row = Buffer.alloc(1 + size * 3);
-    for (let x = 0; x < size; x++) {
-      let hits = 0;
-      for (let i = 0; i < fine * fine; i++) {
-        const at = (v, k) => (((v + (k + 0.5) / fine) / size - margin) / (1 - 2 * margin)) * 48;
-        const [px, py] = [at(x, i % fine), at(y, Math.floor(i / fine))];
-        if (halves.some((half) => inside(half, px, py))) hits++;
+    const covered = new Float64Array(size);
+    for (let k = 0; k < fine; k++) {
+      for (const half of halves) {
+        const at = crossings(half, (y + (k + 0.5) / fine - size * margin) / scale).map((x) => x * scale + size * margin);
+        for (let i = 0; i + 1 < at.length; i += 2) {
+          for (let x = Math.floor(at[i]); x < at[i + 1]; x++) covered[x] += (Math.min(x + 1, at[i + 1]) - Math.max(x, at[i])) / fine;
+        }
       }
-      const share = hits / (fine * fine);
-      for (let k = 0; k < 3; k++) row[1 + x * 3 + k] = Math.round(ground[k] + (ink[k] - ground[k]) * share);
     }
+    const row = Buffer.alloc(1 + size * 3);
+    for (let x = 0; x < size; x++) for (let c = 0; c < 3; c++) row[1 + x * 3 + c] = Math.round(ground[c] + (ink[c] - ground[c]) * Math.min(1, covered[x]));
     rows.push(row);
   }
   const head = Buffer.alloc(13);
