@@ -3,9 +3,12 @@ package medias3_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -546,5 +549,61 @@ func TestDamagedEntriesAreRefused(t *testing.T) {
 	}
 	if names := r.names(t); !slices.Equal(names, []string{id + "/log-7ffffffffffffffe"}) {
 		t.Fatalf("objects: %v", names)
+	}
+}
+
+// TestStoredFormIsTheDescribedOne reads an open upload by docs/formats/media.md alone.
+func TestStoredFormIsTheDescribedOne(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	s := service(t, r.open(t))
+	id := create(t, s, 1<<20)
+	b := content(2*media.SegmentSize + 9)
+	_, err := send(t, s, id, 0, b[:media.SegmentSize+7])
+	must(t, err)
+	_, err = send(t, s, id, media.SegmentSize+7, b[media.SegmentSize+7:])
+	must(t, err)
+	entry := func(n int64) []byte {
+		t.Helper()
+		return r.object(t, fmt.Sprintf("%s/log-%016x", id, uint64(math.MaxInt64)-uint64(n)))
+	}
+	newest := r.names(t)[0]
+	left, err := strconv.ParseInt(strings.TrimPrefix(newest, id+"/log-"), 16, 64)
+	must(t, err)
+	var state struct {
+		Schema int
+		Seq    int64
+		Info   []byte
+		Holder *string
+		Pieces [][2]int64
+		Tail   [2]int64
+	}
+	parse := func(b []byte) {
+		t.Helper()
+		end := len(b) - 4
+		must(t, json.Unmarshal(b[end-int(binary.BigEndian.Uint32(b[end:])):end], &state))
+	}
+	parse(entry(math.MaxInt64 - left))
+	if state.Schema != 1 || state.Seq != math.MaxInt64-left || state.Holder != nil || !bytes.Contains(state.Info, []byte(id)) {
+		t.Fatalf("%+v", state)
+	}
+	var data []byte
+	for _, p := range state.Pieces {
+		data = append(data, entry(p[0])[:p[1]]...)
+	}
+	tail := entry(state.Tail[0])[:state.Tail[1]]
+	box, bound := key.Derive("media", id).Box(), func(n, kind string) []byte { return seal.Bind(id, n, kind) }
+	const sealed = media.SegmentSize + seal.Overhead
+	var got []byte
+	for _, part := range []struct {
+		b       []byte
+		n, kind string
+	}{{data[:sealed], "0", "more"}, {data[sealed:], "1", "more"}, {tail[8:], "2", "tail"}} {
+		plain, err := box.Open(part.b, bound(part.n, part.kind))
+		must(t, err)
+		got = append(got, plain...)
+	}
+	if !bytes.Equal(got, b) {
+		t.Fatal("other bytes")
 	}
 }
