@@ -28,6 +28,9 @@ const (
 	whyLeast      = 3 // characters of a reason that somebody states
 	whyMost       = 500
 	eventDecision = "decision"
+
+	longQueue       = 5000            // cases
+	countQueueAfter = 2 * time.Second // a long one
 )
 
 // What is looked at, as the access log calls it. The subject of lookMedia is a medium's id, of lookReveal the fields.
@@ -147,8 +150,25 @@ type QueueFigures struct {
 	Taken  int64
 }
 
-// QueueFigures counts what waits.
+// QueueFigures counts what waits. A long queue takes a moment to count: it is counted at most every two seconds.
 func (s *Service) QueueFigures(ctx context.Context) (QueueFigures, error) {
+	now := s.now()
+	s.mu.Lock()
+	f, at := s.queue, s.queueAt
+	s.mu.Unlock()
+	if f.Total >= longQueue && now.Sub(at) < countQueueAfter && !now.Before(at) {
+		return f, nil
+	}
+	f, err := s.countQueue(ctx)
+	if err == nil {
+		s.mu.Lock()
+		s.queue, s.queueAt = f, now
+		s.mu.Unlock()
+	}
+	return f, err
+}
+
+func (s *Service) countQueue(ctx context.Context) (QueueFigures, error) {
 	var f QueueFigures
 	var err error
 	if f.Counts, err = s.cfg.Store.WaitingCounts(ctx); err != nil {

@@ -90,6 +90,8 @@ type Service struct {
 
 	mu      sync.Mutex
 	relayed map[string]int64 // guarded by mu: case → newest history entry known to be copied
+	queue   QueueFigures     // guarded by mu: the queue as counted at queueAt
+	queueAt time.Time        // guarded by mu
 	median  medianMeasure    // guarded by mu: the usual review time as measured last
 }
 

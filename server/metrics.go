@@ -18,13 +18,14 @@ import (
 // metrics is what the operator may count. Labels come from closed lists (patterns of routes,
 // codes, states); no id, address or anything personal is one.
 type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.CounterVec
-	took     *prometheus.HistogramVec
-	panics   prometheus.Counter
-	uploaded prometheus.Counter
-	handoffs *prometheus.CounterVec
-	jobs     *prometheus.CounterVec
+	registry  *prometheus.Registry
+	requests  *prometheus.CounterVec
+	took      *prometheus.HistogramVec
+	panics    prometheus.Counter
+	uploaded  prometheus.Counter
+	handoffs  *prometheus.CounterVec
+	jobs      *prometheus.CounterVec
+	decisions *prometheus.CounterVec
 }
 
 func newMetrics(s *Server) *metrics {
@@ -50,8 +51,11 @@ func newMetrics(s *Server) *metrics {
 			Name: "symbolon_jobs_total", Help: "Runs of jobs of cases on this node, by kind and what came of it: done, retried, or given_up to a person.",
 		}, []string{"kind", "outcome"}),
 	}
+	m.decisions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "symbolon_review_decisions_total", Help: "Decisions of people, by level and verdict; awaiting_second is an approval that another one has to agree to.",
+	}, []string{"level", "verdict"})
 	m.registry.MustRegister(
-		m.requests, m.took, m.panics, m.uploaded, m.handoffs, m.jobs, backlog{s},
+		m.decisions, reviewLoad{s}, m.requests, m.took, m.panics, m.uploaded, m.handoffs, m.jobs, backlog{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("symbolon_connections", "Connections that are open, sockets included.", func() int {
 			s.transport.mu.Lock()

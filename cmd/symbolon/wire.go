@@ -128,6 +128,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		JobEnded: func(kind, outcome string) { p.server.JobEnded(kind, outcome) },
 		Queued:   func(ctx context.Context) { p.server.QueueChanged(ctx) },
+		Decided:  func(level int, v cases.Verdict, second bool) { p.server.Decided(level, v, second) },
 		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
 		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
 		Keep:     func(ctx context.Context, r cases.KeepRequest) (cases.Part, error) { return keep(ctx, p.media, r) },

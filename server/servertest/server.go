@@ -137,6 +137,7 @@ func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server
 		Destroy:  s.destroy,
 		JobEnded: func(kind, outcome string) { s.Server.JobEnded(kind, outcome) },
 		Queued:   func(ctx context.Context) { s.Server.QueueChanged(ctx) },
+		Decided:  func(level int, v cases.Verdict, second bool) { s.Server.Decided(level, v, second) },
 		Keep:     s.keep,
 		Operator: "Example Exchange",
 	}
