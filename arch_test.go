@@ -35,6 +35,9 @@ var drivers = map[string][]string{
 	"modernc.org/":                   {"cases/casesqlite"},
 	"github.com/tink-crypto/":        {"seal"},
 	"github.com/smartwalle/":         {"cases/casealipay"},
+	"github.com/go-webauthn/":        {"server"},
+	"github.com/pquerna/otp":         {"server"},
+	"github.com/wneessen/go-mail":    {"cases/casemail"},
 }
 
 // source is one Go file of the module.

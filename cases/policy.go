@@ -355,6 +355,15 @@ func (p Policy) Explain(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(&b, "A step that was sent back %d times goes to a person.\n", p.Attempts)
+	for _, n := range p.FourEyes.Levels {
+		fmt.Fprintf(&b, "Two people approve Level %d.\n", n)
+	}
+	if len(p.FourEyes.Risks) > 0 {
+		fmt.Fprintf(&b, "Two people approve what was left to them for: %s.\n", strings.Join(p.FourEyes.Risks, ", "))
+	}
+	if p.Staff.SecondFactor == FactorRequired {
+		b.WriteString("People who work here need a second factor.\n")
+	}
 	if p.Report == ReportFreezes {
 		fmt.Fprintln(&b, "A case that is reported takes nothing more until a reviewer clears it.")
 	}
