@@ -14,7 +14,7 @@ import (
 // the codes and never shows text that somebody sent.
 var (
 	phases = []string{"camera", "aiming", "checking_take", "moves", "countdown", "recording", "sending", "paused"}
-	hints  = []string{"closer", "hold_still", "more_light", "glare", "only_you"}
+	hints  = []string{"closer", "hold_still", "more_light", "glare", "only_you", "neutral", "turn_left", "turn_right", "mouth_open", "blink"}
 )
 
 // maxPrompt is the highest number of a prompt; a script has fewer.

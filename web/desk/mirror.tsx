@@ -59,7 +59,7 @@ export function Mirror({ h }: { h: Handoff }) {
       </div>
 
       <div class="mirror-now" data-test="mirror-now" data-phase={current?.provider?.phase ?? p?.phase ?? ""} data-hint={p?.hint ?? ""}>
-        {p?.phase === "recording" && phoneHere ? <Tape ms={p.elapsed_ms ?? 0} /> : <Outline side={side} />}
+        {p?.phase === "moves" && phoneHere ? <Moves p={p} /> : p?.phase === "recording" && phoneHere ? <Tape ms={p.elapsed_ms ?? 0} /> : <Outline side={side} />}
         <div class="mirror-words">
           <p class="mirror-doing">{now.doing}</p>
           <p class="soft mirror-hint">{now.hint}</p>
@@ -69,7 +69,7 @@ export function Mirror({ h }: { h: Handoff }) {
       <ol class="mirror-steps">
         {steps.map((s) => (
           <li key={s.id} class={s === current ? "mirror-step here" : "mirror-step"} data-test={`mirror-step-${s.id}`} data-state={s.state} aria-current={s === current ? "step" : undefined}>
-            <span class="mirror-dot">{s.state === "accepted" || s.state === "checked" ? <Icon name="check" small /> : <Icon name={s.kind === "clip" ? "clip" : s.id === "document_back" ? "id-back" : "id-front"} small />}</span>
+            <span class="mirror-dot">{s.state === "accepted" || s.state === "checked" ? <Icon name="check" small /> : <Icon name={s.kind === "clip" ? "clip" : s.kind === "face" ? "face" : s.id === "document_back" ? "id-back" : "id-front"} small />}</span>
             <span>{stepWord(s)}</span>
             <span class="soft mirror-state">{s === current && p && phoneHere && s.state === "todo" ? t("step.now") : t(`step.state.${s.state}`)}</span>
           </li>
@@ -96,6 +96,7 @@ export function Mirror({ h }: { h: Handoff }) {
       case "camera": return { doing: t("mirror.camera"), hint: stuck ? t("mirror.camera_help") : "" };
       case "aiming": return { doing: t("mirror.aiming", { step: name }), hint };
       case "checking_take": return { doing: t("mirror.checking_take"), hint };
+      case "moves": return { doing: t("mirror.moves"), hint: movePart(p) };
       case "countdown": return { doing: t("mirror.countdown"), hint: name };
       case "recording": return { doing: t("mirror.recording"), hint: part(p) };
       case "sending": return { doing: t("mirror.sending", { step: name }), hint: "" };
@@ -115,6 +116,31 @@ function part(p: LiveProgress): string {
   }
   if ((p.take ?? 1) > 1) said.push(t("mirror.take", { n: p.take ?? 1 }));
   return said.join(" · ");
+}
+
+/** "Move 2 of 3: turn left slowly". The look straight at the camera before them has no number. */
+function movePart(p: LiveProgress): string {
+  const words = `face.move.${p.hint ?? ""}`;
+  if (!has(words)) return "";
+  const of = (p.prompt_count ?? 1) - 1;
+  if (!p.prompt_index || of < 1) return t(words);
+  return t("mirror.moves.part", { i: p.prompt_index, n: of, move: t(words) });
+}
+
+/** An oval with one segment for each move: those that are done, and the one that is asked for now. */
+function Moves({ p }: { p: LiveProgress }) {
+  const n = Math.max(1, (p.prompt_count ?? 1) - 1);
+  const now = (p.prompt_index ?? 0) - 1;
+  const each = 360 / n;
+  const gap = n === 1 ? 0 : 6;
+  return (
+    <svg class="outline moves" viewBox="0 0 86 54" aria-hidden="true" focusable="false" data-test="mirror-ring">
+      {Array.from({ length: n }, (_, i) => (
+        <ellipse key={i} class={i < now ? "done" : i === now ? "current" : ""} cx="43" cy="27" rx="18" ry="24" pathLength={360}
+          stroke-dasharray={`${each - gap} ${360 - each + gap}`} stroke-dashoffset={90 - gap / 2 - i * each} />
+      ))}
+    </svg>
+  );
 }
 
 /** A steady dot and the time: never a picture. */

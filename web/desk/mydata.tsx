@@ -9,6 +9,7 @@ import { fieldText } from "../shared/problems";
 import { go } from "../shared/router";
 import type { Consent, Held, Keeping } from "../shared/types";
 import { useAction, type Action } from "./action";
+import { ConsentWords } from "./consent";
 import { useDesk } from "./desk";
 import { Frame } from "./frame";
 
@@ -19,7 +20,7 @@ export function keepingText(k: Keeping): string {
   return t("data.until.waiting");
 }
 
-type Asking = "download" | "erase" | Consent;
+type Asking = "download" | "erase" | { answer: Consent };
 
 export function MyData() {
   useLanguage();
@@ -78,7 +79,8 @@ export function MyData() {
                         <p class="step-name">{x.texts[language()].title}</p>
                         <p class="small soft">{t(`data.consent.${x.state}`, { day: date((x.at ?? "").slice(0, 10)) })}</p>
                       </div>
-                      {x.state === "given" && !held.restricted_at ? <Button kind="quiet" test={`data-withdraw-${x.id}`} onClick={() => ask(x)}>{t("data.withdraw")}</Button> : <span />}
+                      {x.state === "given" && !held.restricted_at ? <Button kind="quiet" test={`data-withdraw-${x.id}`} onClick={() => ask({ answer: x })}>{t("data.withdraw")}</Button>
+                        : !held.restricted_at ? <Button kind="quiet" test={`data-again-${x.id}`} onClick={() => ask({ answer: x })}>{t("consent.again")}</Button> : <span />}
                     </li>
                   ))}
                 </ul>
@@ -101,24 +103,29 @@ export function MyData() {
         {nothing ? <div class="actions"><Button kind="primary" test="data-begin" onClick={() => go("/identity")}>{t("menu.identity")}</Button></div> : null}
         {id && asking === "download" ? <Download id={id} onClose={close} /> : null}
         {id && asking === "erase" ? <Erase id={id} onClose={close} onErased={() => { close(); setGone(true); }} /> : null}
-        {id && typeof asking === "object" ? <Withdraw id={id} consent={asking} onClose={close} onDone={() => { close(); announce(t("data.withdrawn")); void refresh(); load(); }} /> : null}
+        {id && typeof asking === "object" ? <Answer id={id} consent={asking.answer} onClose={close} onDone={(said) => { close(); announce(said); void refresh(); load(); }} /> : null}
       </main>
     </Frame>
   );
 }
 
-function Withdraw({ id, consent, onClose, onDone }: { id: string; consent: Consent; onClose: () => void; onDone: () => void }) {
+// Withdraws what was given, or gives after all what was not.
+function Answer({ id, consent, onClose, onDone }: { id: string; consent: Consent; onClose: () => void; onDone: (said: string) => void }) {
   const send = useAction();
+  const withdraw = consent.state === "given";
+  const answer = (given: boolean) => send.run(async () => {
+    await api.answerConsent(id, consent, given, language());
+    onDone(t(given ? "data.given" : "data.withdrawn"));
+  });
   return (
-    <Dialog title={t("data.withdraw.title", { what: consent.texts[language()].title })} test="withdraw-dialog" onClose={onClose}>
-      <p>{t(consent.declined === "person" ? "data.withdraw.face" : "data.withdraw.then")}</p>
+    <Dialog title={withdraw ? t("data.withdraw.title", { what: consent.texts[language()].title }) : t("consent.again")} test={withdraw ? "withdraw-dialog" : "give-dialog"} onClose={onClose}>
+      {withdraw ? <p>{t(consent.declined === "person" ? "data.withdraw.face" : "data.withdraw.then")}</p> : <ConsentWords consent={consent} />}
       {send.text ? <p class="hint error" role="alert">{send.text}</p> : null}
       <div class="actions">
         <Button onClick={onClose}>{t("cancel")}</Button>
-        <Button kind="danger" busy={send.busy} test="withdraw-yes" onClick={() => send.run(async () => {
-          await api.answerConsent(id, consent, false, language());
-          onDone();
-        })}>{t("data.withdraw")}</Button>
+        {withdraw
+          ? <Button kind="danger" busy={send.busy} test="withdraw-yes" onClick={() => answer(false)}>{t("data.withdraw")}</Button>
+          : <Button kind="primary" busy={send.busy} test="give-yes" onClick={() => answer(true)}>{t("consent.agree")}</Button>}
       </div>
     </Dialog>
   );

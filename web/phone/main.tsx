@@ -9,6 +9,8 @@ import { startLanguage, useLanguage } from "../shared/i18n";
 import { setOperatorName } from "../shared/page";
 import { Alipay, Returned } from "./alipay";
 import { Check } from "./check";
+import { FaceConsent } from "./face/consent";
+import { FaceScreen } from "./face/face";
 import { ClipScreen } from "./clip";
 import { SelfTest, Wifi } from "./clip-before";
 import { Look, Lost } from "./look";
@@ -26,7 +28,7 @@ function App({ phone }: { phone: Phone }) {
   setOperatorName(operator);
   const screen = phone.screen;
   useEffect(() => {
-    document.documentElement.classList.toggle("dark-ground", ["photo", "check", "clip", "look", "lost"].includes(screen.name));
+    document.documentElement.classList.toggle("dark-ground", ["photo", "check", "face", "clip", "look", "lost"].includes(screen.name));
   }, [screen.name]);
   switch (screen.name) {
     case "starting":
@@ -51,6 +53,10 @@ function App({ phone }: { phone: Phone }) {
       return <Returned phone={phone} />;
     case "alipay":
       return <Alipay phone={phone} step={screen.step} />;
+    case "faceconsent":
+      return <FaceConsent phone={phone} step={screen.step} />;
+    case "face":
+      return <FaceScreen key={screen.step.id} phone={phone} step={screen.step} />;
     case "permission":
       return <Permission key={screen.step.id} phone={phone} step={screen.step} />;
     case "photo":

@@ -11,6 +11,7 @@ import { discardUpload, UploadError, uploadIdOf, uploadPhoto } from "../shared/u
 import type { Capture, CaptureStep, Landing, Operator, UploadInfo } from "../shared/types";
 import { Clips } from "./clips";
 import { appOf, deviceOf } from "./device";
+import { Faces } from "./face/faces";
 import { first, keepCode, takeCode } from "./fragment";
 import { patiently } from "./patiently";
 import { begun, nextStep, screenOf, settled, storedTake, type End, type Facts, type LocalTake, type Screen } from "./screen";
@@ -116,6 +117,9 @@ export class Phone {
       return this.facts.end !== null;
     },
   });
+
+  /** What follows a face on this phone. */
+  readonly faces = new Faces();
 
   /** Facts about the operator for the header and the help sheet. */
   operator: Operator | null = null;
@@ -489,10 +493,19 @@ export class Phone {
   async use(take: Take): Promise<void> {
     this.problem = null;
     if (take.state === "failed") this.renew(take);
+    if (take.step === "document_front" || take.step === "document_page") this.faces.document(take.blob);
     take.state = "queued";
     take.error = null;
     this.changed();
     await this.stash(take);
+    void this.pump();
+  }
+
+  /** The face is with the server. */
+  async faceDone(step: CaptureStep): Promise<void> {
+    this.accepted.add(step.id);
+    if (this.facts.capture !== null) this.set({ capture: this.withAccepted(this.facts.capture) });
+    await this.refresh();
     void this.pump();
   }
 
@@ -562,7 +575,7 @@ export class Phone {
 
   private withAccepted(capture: Capture): Capture {
     const steps = capture.steps.map((step) =>
-      this.accepted.has(step.id) && (step.state === "stored" || step.state === "uploading") ? { ...step, state: "accepted" as const } : step,
+      this.accepted.has(step.id) && (step.state === "stored" || step.state === "uploading" || (step.kind === "face" && step.state !== "checked")) ? { ...step, state: "accepted" as const } : step,
     );
     return { ...capture, steps };
   }
@@ -585,6 +598,9 @@ export class Phone {
     // After a reload in the middle: back to the viewfinder at once where the browser asks nothing any more.
     const allowed = this.facts.allowed || (before === null && started && (await cameraAllowed()));
     this.set({ capture, landing: null, code: null, end: null, unreachable: false, started, allowed });
+    // Its networks come while the person photographs.
+    const face = capture.handoff.state === "active" && capture.handoff.provider !== "alipay" ? capture.steps.find((step) => step.kind === "face" && !settled(step)) : undefined;
+    if (face !== undefined) this.faces.prepare(face);
     const ready = before === null ? readJSON<Ready>(readyKey) : null;
     if (ready?.id === capture.handoff.id) {
       if (ready.type !== undefined && this.clips.type === "") [this.clips.type, this.clips.rate] = [ready.type, ready.rate ?? null];

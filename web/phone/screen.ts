@@ -71,7 +71,7 @@ export type Screen =
   | { name: "inapp"; app: App }
   | { name: "unsupported"; missing: CameraFault }
   | { name: "stopped"; end: End }
-  | { name: "alipay" | "permission" | "photo" | "wifi" | "selftest" | "clip" | "written"; step: CaptureStep }
+  | { name: "alipay" | "faceconsent" | "face" | "permission" | "photo" | "wifi" | "selftest" | "clip" | "written"; step: CaptureStep }
   | { name: "look" | "lost"; step: CaptureStep; take: LocalTake }
   | { name: "check"; step: CaptureStep; take: LocalTake | null };
 
@@ -120,8 +120,10 @@ function work(f: Facts, capture: Capture): Screen {
   if (next === null) return { name: "sending" };
   // Stored by an earlier visit, with nothing of it left here: looked at from the server's copy.
   if (next.kind !== "clip" && next.state === "stored" && storedTake(next) !== null) return { name: "check", step: next, take: null };
+  if (next.kind === "face" && capture.consents.some((one) => one.id === "face" && one.state !== "given")) return { name: "faceconsent", step: next };
   if (next.kind === "face" && capture.handoff.provider === "alipay") return { name: "alipay", step: next };
   if (f.missing !== null) return { name: "unsupported", missing: f.missing };
+  if (next.kind === "face") return { name: f.allowed ? "face" : "permission", step: next };
   if (next.kind === "clip" && f.written?.step === next.id) return { name: f.written.ready ? "photo" : "written", step: next };
   if (next.kind === "clip") return { name: !f.wifi ? "wifi" : f.tested ? "clip" : "selftest", step: next };
   return { name: f.allowed ? "photo" : "permission", step: next };

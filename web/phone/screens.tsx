@@ -305,7 +305,7 @@ export function Permission({ phone, step }: { phone: Phone; step: CaptureStep })
     setSlow(false);
     setFault(null);
     try {
-      await askCamera("environment");
+      await askCamera(step.kind === "face" ? "user" : "environment");
       phone.allow();
     } catch (error) {
       setFault(error instanceof CameraError ? error.fault : "stuck");

@@ -1,12 +1,14 @@
 /** Tells the desk what the phone is doing: closed words only, at most four times a second, and only when it changed. */
 import type { Phase } from "../shared/types";
 import type { Hint } from "../shared/quality";
+import type { Action } from "./face/moves";
 
 /** What is told. */
 export interface Doing {
   step: string;
   phase: Phase;
-  hint?: Hint;
+  /** What keeps a photo from being good, or the move that is asked for. */
+  hint?: Hint | Action;
   /** Of a recording: which prompt (from 0) of how many, which take (from 1), and how long it is. */
   prompt_index?: number;
   prompt_count?: number;

@@ -88,6 +88,9 @@ describe("screens", () => {
     chosen.handoff.provider = "alipay";
     expect(name({ capture: chosen, missing: "none", app: "alipay" })).toBe("alipay");
     expect(name({ capture: capture("active", face), missing: "none" })).toBe("unsupported");
+    // What is asked first is asked here, too.
+    const unasked = { ...chosen, consents: [{ id: "face", state: "needed" }] } as Capture;
+    expect(name({ capture: unasked })).toBe("faceconsent");
     expect(name({ capture: { ...chosen, steps: [step("document_front", "todo"), face] } })).toBe("photo");
     expect(name({ capture: { ...chosen, steps: [{ ...face, state: "checked" }] } })).toBe("sending");
     // Alipay's own browser is left for the camera, and stayed in for Alipay.
