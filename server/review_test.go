@@ -541,3 +541,32 @@ func TestTheQueueRefusesFiltersThatAreNone(t *testing.T) {
 		r.Do("GET", "/v1/review/cases?"+q, nil).Want(t, 200)
 	}
 }
+
+func TestTheQueueIsWatchedLive(t *testing.T) {
+	s := servertest.Start(t)
+	p, r, admin := waiting(t, s), s.Staff(t, "reviewer"), s.Staff(t, "admin")
+	const path = "/v1/review/live"
+	if got := refused(t, s, p, path); got != "403 staff_only" {
+		t.Errorf("an applicant: %s", got)
+	}
+	if got := refused(t, s, r, path, "Origin", "https://evil.example"); got != "403 cross_site_request" {
+		t.Errorf("another site: %s", got)
+	}
+	e := open(t, s, r, path)
+	total := func(n float64, taken float64) func(message) bool {
+		return func(m message) bool { return m.Type == "snapshot" && m.Queue["total"] == n && m.Queue["taken"] == taken }
+	}
+	e.until("what waits", total(1, 0))
+	take(t, r, p.CaseID)
+	e.until("that it was taken", total(1, 1))
+	decide(r, t, p.CaseID, decision(2, "resubmit", reason("document.blurred", "document_back"))).Want(t, 200)
+	e.until("that it was decided", total(0, 0))
+	other := waiting(t, s)
+	e.until("that another waits", total(1, 0))
+	if e := open(t, s, other, liveOf(other)); e == nil {
+		t.Fatal("no socket")
+	}
+	id := r.Do("GET", "/v1/me", nil).String("account.id")
+	admin.Do("PATCH", "/v1/review/staff/"+id, map[string]any{"disabled": true}).Want(t, 200)
+	e.closes(4401)
+}

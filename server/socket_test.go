@@ -35,6 +35,7 @@ type message struct {
 	Seq     int64          `json:"seq"`
 	Case    map[string]any `json:"case"`
 	Capture map[string]any `json:"capture"`
+	Queue   map[string]any `json:"queue"`
 	Phone   bool           `json:"phone"`
 	Desk    bool           `json:"desk"`
 	Problem map[string]any `json:"problem"`
