@@ -228,7 +228,7 @@ func (s *Service) AnswerFace(ctx context.Context, by Actor, id string, r FaceReq
 	if err != nil {
 		return "", err
 	}
-	look := change{Document: d, key: key, by: by, at: s.now()}
+	look := change{Document: d, key: key, by: by, at: s.now(), asks: s.cfg.Policy.Consents}
 	ch, _, err := look.faceChallenge(r)
 	if err != nil {
 		return "", err

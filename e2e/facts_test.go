@@ -63,6 +63,9 @@ func (p *person) myData() {
 	d.press("data-withdraw-documents")
 	d.press("withdraw-yes")
 	d.until(one("data-consent-documents") + `.dataset.state === "withdrawn"`)
+	d.press("data-again-documents")
+	d.press("give-yes")
+	d.until(one("data-consent-documents") + `.dataset.state === "given"`)
 
 	d.press("data-download")
 	d.press("download-yes")
