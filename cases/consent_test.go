@@ -358,6 +358,25 @@ func TestAnErasureThatTheLawForbidsRestricts(t *testing.T) {
 		t.Error("it is still there")
 	}
 
+	// Of who is no customer, only a hold is in the way: it is not told, and when it is lifted the case goes.
+	_, c, by = b.applicant()
+	staff := cases.Actor{Kind: cases.ByStaff, ID: "acc_1"}
+	if err := b.Hold(t.Context(), staff, c.ID, true, "court order"); err != nil {
+		t.Fatal(err)
+	}
+	if erased, err = b.RequestErasure(t.Context(), by, c.ID, false); err != nil || erased || b.Keeping(b.get(c.ID)) != (cases.Keeping{Rule: cases.RuleWaiting}) {
+		t.Errorf("held: %v, %v, %+v", erased, err, b.Keeping(b.get(c.ID)))
+	}
+	b.work()
+	b.get(c.ID)
+	if err := b.Hold(t.Context(), staff, c.ID, false, "it is over"); err != nil {
+		t.Fatal(err)
+	}
+	b.work()
+	if cert, err := b.Certify(t.Context(), c.ID); err != nil || cert.Rule != cases.RuleRequest {
+		t.Errorf("after the hold: %+v, %v", cert, err)
+	}
+
 	// Who is no customer yet is erased at once.
 	_, c, by = b.applicant()
 	if erased, err = b.RequestErasure(t.Context(), by, c.ID, true); err != nil || !erased {

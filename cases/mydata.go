@@ -42,7 +42,7 @@ func (s *Service) Keeping(c Case) Keeping {
 			k.Until = at
 		}
 		return k
-	case !ok:
+	case !ok || rule == RuleRequest:
 		return Keeping{Rule: RuleWaiting}
 	case rule == RuleRejected:
 		return Keeping{rule, at, r.RejectedDays, 0}

@@ -56,6 +56,8 @@ func (r Retention) due(d *Document) (at time.Time, rule string, ok bool) {
 		return at, "", false
 	case r.customer(d):
 		return d.RelationEndedAt.AddDate(r.CustomerYears, 0, 0), RuleEnded, !d.RelationEndedAt.IsZero()
+	case !d.RestrictedAt.IsZero(): // was asked for while it was held
+		return d.RestrictedAt, RuleRequest, true
 	}
 	for _, l := range d.Levels {
 		switch {
