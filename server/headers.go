@@ -21,6 +21,11 @@ const permissions = "accelerometer=(), autoplay=(self), browsing-topics=(), came
 	"geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(self), midi=(), payment=(), " +
 	"publickey-credentials-get=(), screen-wake-lock=(self), serial=(), usb=(), xr-spatial-tracking=()"
 
+// reviewPermissions are those of the reviewers' page: no camera and no microphone, but passkeys.
+var reviewPermissions = strings.NewReplacer(
+	"camera=(self)", "camera=()", "microphone=(self)", "microphone=()", "publickey-credentials-get=()", "publickey-credentials-get=(self)",
+).Replace(permissions)
+
 // headers sets what every answer carries. Handlers of pages and evidence replace the
 // policy and the caching by their own.
 func (s *Server) headers(c *fiber.Ctx) error {

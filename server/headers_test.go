@@ -16,6 +16,7 @@ func pages(c *server.Config) {
 		".gitkeep":         {},
 		"index.html":       {Data: []byte("<!doctype html><title>desk</title>")},
 		"h.html":           {Data: []byte("<!doctype html><title>phone</title>")},
+		"review.html":      {Data: []byte("<!doctype html><title>review</title>")},
 		"assets/desk-1.js": {Data: []byte("export const a = 1;" + strings.Repeat("// repeated\n", 500))},
 		"assets/mark.svg":  {Data: []byte("<svg/>")},
 	}
@@ -92,6 +93,16 @@ func TestPages(t *testing.T) {
 	}
 	if phone := b.Do("GET", "/h", nil).Want(t, 200); !strings.Contains(string(phone.Body), "phone") {
 		t.Errorf("%s", phone.Body)
+	}
+	// Passkeys are for the page of people who work here, camera and microphone for the others.
+	for path, want := range map[string]string{"/": "publickey-credentials-get=()", "/review": "publickey-credentials-get=(self)"} {
+		h := b.Do("GET", path, nil).Want(t, 200).Header
+		if p := h.Get("Permissions-Policy"); !strings.Contains(p, want) || strings.Contains(p, "microphone=(self)") != (path == "/") || strings.Contains(p, "camera=(self)") != (path == "/") {
+			t.Errorf("%s may use %s", path, p)
+		}
+		if csp := h.Get("Content-Security-Policy"); !strings.Contains(csp, "script-src 'self';") {
+			t.Errorf("%s has the policy %s", path, csp)
+		}
 	}
 	b.Do("GET", "/", nil, "If-None-Match", desk.Header.Get("ETag")).Want(t, 304)
 	js := b.Do("GET", "/assets/desk-1.js", nil).Want(t, 200)

@@ -14,9 +14,10 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// phonePage is the phone's app, and faceWorker how the names of the workers begin that follow a face for it.
+// phonePage is the phone's app, reviewPage that of people who work here, and faceWorker how the names of the workers begin that follow a face for it.
 const (
 	phonePage  = "h.html"
+	reviewPage = "review.html"
 	faceWorker = "assets/face-worker"
 )
 
@@ -91,11 +92,12 @@ func typeOf(name string) string {
 	return "application/octet-stream"
 }
 
-// pageRoutes serves the apps: the desk at /, the phone at /h, what tells whether a device can record at
-// /diagnose, and their files.
+// pageRoutes serves the apps: the desk at /, the phone at /h, the reviewers' desk at /review, what tells whether a
+// device can record at /diagnose, and their files.
 func (s *Server) pageRoutes(r fiber.Router) {
 	r.Get("/", func(c *fiber.Ctx) error { return s.sendPage(c, "index.html") })
 	r.Get("/h", func(c *fiber.Ctx) error { return s.sendPage(c, "h.html") })
+	r.Get("/review", func(c *fiber.Ctx) error { return s.sendPage(c, reviewPage) })
 	r.Get("/diagnose", func(c *fiber.Ctx) error { return s.sendPage(c, "diagnose.html") })
 	r.Get("/assets/face/:version/:name", s.sendNetwork)
 	for name := range s.pages {
@@ -123,6 +125,10 @@ func (s *Server) sendPage(c *fiber.Ctx, name string) error {
 		// The networks that follow a face run as WebAssembly, in threads where the page shares memory with nobody.
 		c.Set(fiber.HeaderContentSecurityPolicy, strings.Replace(s.pagePolicy(c), "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'", 1))
 		c.Set("Cross-Origin-Embedder-Policy", "require-corp")
+	case name == reviewPage:
+		// The one page on which somebody signs in with a passkey. It records nobody.
+		c.Set("Permissions-Policy", reviewPermissions)
+		c.Set(fiber.HeaderContentSecurityPolicy, s.pagePolicy(c))
 	case strings.HasSuffix(name, ".html"):
 		c.Set(fiber.HeaderContentSecurityPolicy, s.pagePolicy(c))
 	case strings.HasPrefix(name, faceWorker):

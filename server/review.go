@@ -349,6 +349,23 @@ type reviewTakeView struct {
 	// Script is what a recording followed, and when each prompt was shown.
 	Script *reviewScriptView `json:"script"`
 	Face   *reviewFaceView   `json:"face"`
+	// Found is what playing a recording found; null where nothing played it.
+	Found *reviewFoundView `json:"found"`
+}
+
+type reviewFoundView struct {
+	DurationMS  int64                   `json:"duration_ms"`
+	Peaks       []byte                  `json:"peaks"` // a byte each, 255 for full scale
+	PeakEveryMS int64                   `json:"peak_every_ms"`
+	Prompts     []reviewPromptFoundView `json:"prompts"`
+}
+
+type reviewPromptFoundView struct {
+	ID       string `json:"id"`
+	FromMS   int64  `json:"from_ms"`
+	ToMS     int64  `json:"to_ms"`
+	SpokenMS int64  `json:"spoken_ms"`
+	Speech   string `json:"speech"`
 }
 
 type reviewPartView struct {
@@ -626,6 +643,15 @@ func reviewTake(k cases.Case, t cases.Take) reviewTakeView {
 			sv.Prompts = append(sv.Prompts, pv)
 		}
 		v.Script = sv
+	}
+	if in := t.Inspection; in != nil {
+		v.Found = &reviewFoundView{DurationMS: in.DurationMS, Peaks: in.Peaks, PeakEveryMS: in.PeakEveryMS, Prompts: []reviewPromptFoundView{}}
+		if in.Peaks == nil {
+			v.Found.Peaks = []byte{}
+		}
+		for _, p := range in.Prompts {
+			v.Found.Prompts = append(v.Found.Prompts, reviewPromptFoundView{p.PromptID, p.FromMS, p.ToMS, p.SpokenMS, string(p.Speech)})
+		}
 	}
 	if f := t.Face; f != nil {
 		fv := &reviewFaceView{
