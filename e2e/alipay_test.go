@@ -106,11 +106,16 @@ func (w *world) byAlipay(t *testing.T) {
 	ph.calm()
 }
 
-// keep makes a photo the step's, as the desk does with a file.
+// keep makes a drawn photo the step's, as the desk does with a file.
 func (p *pair) keep(step string, seed uint8) {
 	p.Helper()
+	p.keepPhoto(step, servertest.Photo(seed))
+}
+
+// keepPhoto makes a photo the step's.
+func (p *pair) keepPhoto(step string, photo []byte) {
+	p.Helper()
 	b64 := base64.StdEncoding.EncodeToString
-	photo := servertest.Photo(seed)
 	upload := eval[string](p.desk, fmt.Sprintf(`fetch("/v1/uploads", {
 		method: "POST", body: Uint8Array.from(atob(%s), (c) => c.charCodeAt(0)),
 		headers: {"Content-Type": "application/offset+octet-stream", "Tus-Resumable": "1.0.0", "Upload-Length": %q, "Upload-Metadata": %q},

@@ -220,7 +220,7 @@ func (p *pair) newCode() {
 	var steps []string
 	c := ask[caseView](p.desk, 200, "GET", path, nil)
 	for _, s := range c.Steps {
-		if strings.HasPrefix(s.ID, "document_") && s.State != "accepted" && s.State != "checked" {
+		if (strings.HasPrefix(s.ID, "document_") || s.ID == "face") && s.State != "accepted" && s.State != "checked" {
 			steps = append(steps, s.ID)
 		}
 	}
