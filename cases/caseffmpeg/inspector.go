@@ -1,5 +1,5 @@
 // Package caseffmpeg plays recordings with FFmpeg, where it is installed: processes of its own, bounded in time, memory,
-// output and number, without a network where the system can take it away.
+// output and number, without a network and without files where the system can take them away.
 //
 // What somebody sent is handed over in memory and never stands on a disk in the clear. The programs are told what kind
 // of file it is and may use no other reader, no protocol but that one file, and only the codecs that recorders in
@@ -15,6 +15,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,7 @@ type Inspector struct {
 	ffmpeg, ffprobe string
 	shell           string // to set limits with, or ""
 	version         string
-	apart           bool // without a network
+	apart           apart
 	slots           chan struct{}
 }
 
@@ -74,7 +75,8 @@ func Find(ctx context.Context) (*Inspector, error) {
 	ctx, cancel := context.WithTimeout(ctx, findFor)
 	defer cancel()
 	var about string
-	for _, i.apart = range []bool{true, false} { // a system may forbid it
+	for _, i.apart = range []apart{{network: true, files: true}, {network: true}, {files: true}, {}} { // a system may not know it, or forbid it
+		i.apart.programs = filepath.Dir(i.ffmpeg)
 		var out text
 		if err = i.run(ctx, task{program: i.ffmpeg, args: []string{"-hide_banner", "-version"}, out: []io.Writer{&out}, within: findFor}); err == nil {
 			about = out.String()
@@ -91,10 +93,17 @@ func Find(ctx context.Context) (*Inspector, error) {
 
 // String says which version plays recordings, and how far it is kept apart.
 func (i *Inspector) String() string {
-	if !i.apart {
-		return "FFmpeg " + i.version + ", with this machine's network: this system does not let it be taken away"
+	var left []string
+	if !i.apart.network {
+		left = append(left, "this machine's network")
 	}
-	return "FFmpeg " + i.version + ", without a network"
+	if !i.apart.files {
+		left = append(left, "the files that this program may read")
+	}
+	if left != nil {
+		return "FFmpeg " + i.version + ", with " + strings.Join(left, " and ") + ": this system does not let it be taken away"
+	}
+	return "FFmpeg " + i.version + ", without a network and files"
 }
 
 // Inspect implements cases.Inspector. It waits while as many are played as may be at once.

@@ -69,17 +69,17 @@ func TestWhatRecordersMakeIsPlayed(t *testing.T) {
 			if !in.Picture || !in.Sound || in.Codecs != row.codecs || in.Width != 240 || in.Height != 320 || in.Faults != 0 {
 				t.Errorf("%+v", in.Codecs)
 			}
-			if d := in.Duration(); d < 3800*time.Millisecond || d > 4300*time.Millisecond {
+			if d := in.Duration(); d < 2800*time.Millisecond || d > 3300*time.Millisecond {
 				t.Errorf("it lasts %v", d)
 			}
 			if l := in.Moving.Light(); l < 60 || l > 200 || in.Moving.Still() > 400*time.Millisecond || in.Moving.Cuts() > 0 {
 				t.Errorf("light %v, still %v, cuts %d", l, in.Moving.Still(), in.Moving.Cuts())
 			}
-			if in.Heard.MeanDB < -40 || in.Heard.Spoken(0, 3*time.Second) < time.Second || in.Heard.Spoken(3*time.Second, 4*time.Second) > 0 {
-				t.Errorf("%v dB, %v and %v spoken", in.Heard.MeanDB, in.Heard.Spoken(0, 3*time.Second), in.Heard.Spoken(3*time.Second, 4*time.Second))
+			if in.Heard.MeanDB < -40 || in.Heard.Spoken(0, 2*time.Second) < 600*time.Millisecond || in.Heard.Spoken(2500*time.Millisecond, 3*time.Second) > 0 {
+				t.Errorf("%v dB, %v and %v spoken", in.Heard.MeanDB, in.Heard.Spoken(0, 2*time.Second), in.Heard.Spoken(2500*time.Millisecond, 3*time.Second))
 			}
 			sheet, err := jpeg.DecodeConfig(bytes.NewReader(in.Sheet))
-			if err != nil || sheet.Height != 160 || sheet.Width%120 != 0 || sheet.Width < 3*120 {
+			if err != nil || sheet.Height != 160 || sheet.Width%120 != 0 || sheet.Width < 2*120 {
 				t.Errorf("the sheet: %v, %+v", err, sheet)
 			}
 			if len(in.Stills) < 1 {
@@ -104,26 +104,26 @@ func TestWhatRecordersMakeIsPlayed(t *testing.T) {
 
 func TestWhatIsMissingIsSeen(t *testing.T) {
 	i := installed(t)
-	black := inspect(t, i, cliptest.Clip{Picture: "color=black:s=240x320:r=15", Sound: "anullsrc", Seconds: 3}.Bytes(t), "video/webm")
-	if long, share := black.Moving.Black(); share < 0.99 || long < 2800*time.Millisecond {
+	black := inspect(t, i, cliptest.Clip{Picture: "color=black:s=240x320:r=15", Sound: "anullsrc", Seconds: 1}.Bytes(t), "video/webm")
+	if long, share := black.Moving.Black(); share < 0.99 || long < 800*time.Millisecond {
 		t.Errorf("black for %v, %v", long, share)
 	}
 	if !black.Sound || black.Heard.PeakDB > -80 {
 		t.Errorf("silence is %v dB", black.Heard.PeakDB)
 	}
-	frozen := inspect(t, i, cliptest.Clip{Picture: "testsrc2=s=240x320:r=15,loop=-1:1", Sound: "none", Seconds: 3}.Bytes(t), "video/webm")
-	if still := frozen.Moving.Still(); frozen.Sound || still < 2500*time.Millisecond {
+	frozen := inspect(t, i, cliptest.Clip{Picture: "testsrc2=s=240x320:r=15,loop=-1:1", Sound: "none", Seconds: 2.4}.Bytes(t), "video/webm")
+	if still := frozen.Moving.Still(); frozen.Sound || still < 1800*time.Millisecond {
 		t.Errorf("sound %v, still for %v", frozen.Sound, still)
 	}
-	if mute := inspect(t, i, cliptest.Clip{Picture: "none", Seconds: 3}.Bytes(t), "video/webm"); mute.Picture || !mute.Sound || mute.Copy != nil {
+	if mute := inspect(t, i, cliptest.Clip{Picture: "none", Seconds: 1}.Bytes(t), "video/webm"); mute.Picture || !mute.Sound || mute.Copy != nil {
 		t.Errorf("without a picture: %+v", mute.Codecs)
 	}
-	dark := inspect(t, i, cliptest.Clip{Picture: cliptest.Moving + ",eq=brightness=-0.4", Sound: "none", Seconds: 2}.Bytes(t), "video/webm")
+	dark := inspect(t, i, cliptest.Clip{Picture: cliptest.Moving + ",eq=brightness=-0.4", Sound: "none", Seconds: 1}.Bytes(t), "video/webm")
 	if l := dark.Moving.Light(); l > 50 {
 		t.Errorf("dark is %v", l)
 	}
 	sharp := inspect(t, i, cliptest.Clip{}.Bytes(t), "video/webm")
-	blurred := inspect(t, i, cliptest.Clip{Picture: "testsrc2=s=240x320:r=15,gblur=3,noise=alls=4:allf=t", Sound: "none", Seconds: 2}.Bytes(t), "video/webm")
+	blurred := inspect(t, i, cliptest.Clip{Picture: "testsrc2=s=240x320:r=15,gblur=3,noise=alls=4:allf=t", Sound: "none", Seconds: 1}.Bytes(t), "video/webm")
 	if a, b := sharp.Moving.Blurred(), blurred.Moving.Blurred(); a <= 0 || a > 7 || b < 7 {
 		t.Errorf("edges are %v, blurred %v wide", a, b)
 	}
@@ -220,9 +220,12 @@ func fake(t *testing.T, script string) *Inspector {
 		t.Skip("SKIPPED: there is no shell")
 	}
 	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // who runs as root runs programs as nobody
+		t.Fatal(err)
+	}
 	begin := "#!/bin/sh\ncase \"$*\" in *-version*) echo 'ffmpeg version 9.9 of tests'; exit;; esac\n"
 	for _, name := range []string{"ffmpeg", "ffprobe"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(begin+script), 0o700); err != nil { //nolint:gosec // it is a program
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(begin+script), 0o755); err != nil { //nolint:gosec // it is a program
 			t.Fatal(err)
 		}
 	}
@@ -236,7 +239,12 @@ func fake(t *testing.T, script string) *Inspector {
 
 func TestAProcessIsBounded(t *testing.T) {
 	t.Setenv("SECRET", "not to be seen")
-	i := fake(t, `ulimit -v; ulimit -n; ulimit -f; pwd; echo "[$SECRET]"; head -c 5 <&3; echo; head -c 5 /proc/self/fd/3; echo; grep -c : /proc/net/dev`)
+	secret := filepath.Join(t.TempDir(), "operator.key")
+	if err := errors.Join(os.Chmod(filepath.Dir(filepath.Dir(secret)), 0o755), os.WriteFile(secret, []byte("secret"), 0o644)); err != nil { //nolint:gosec // anybody could read it
+		t.Fatal(err)
+	}
+	i := fake(t, `ulimit -v; ulimit -n; ulimit -f; pwd; echo "[$SECRET]"; head -c 5 <&3; echo; head -c 5 /proc/self/fd/3; echo; grep -c : /proc/net/dev
+cat "`+secret+`" || echo none; echo x 2>/dev/null > /tmp/symbolon-test || echo no file; id -u | grep -v '^0$' | wc -l`)
 	var out text
 	f, err := inMemory(strings.NewReader("bytes"))
 	if err != nil {
@@ -245,11 +253,11 @@ func TestAProcessIsBounded(t *testing.T) {
 	defer f.Close()
 	_, _ = f.Seek(0, 0)
 	err = i.run(t.Context(), task{program: i.ffprobe, files: []*os.File{f}, out: []io.Writer{&out}, within: 5 * time.Second})
-	want := "2097152\n32\n0\n/\n[]\nbytes\nbytes\n1\n"
-	if !i.apart { // this machine does not let its network be taken away
-		want = want[:len(want)-2]
+	want := "2097152\n32\n0\n/\n[]\nbytes\nbytes\n1\nnone\nno file\n1\n"
+	if !i.apart.network || !i.apart.files {
+		t.Skipf("SKIPPED: this machine does not let it be taken away: %v", i)
 	}
-	if err != nil || !strings.HasPrefix(out.String(), want) {
+	if err != nil || out.String() != want {
 		t.Errorf("%v, %q, want %q", err, out.String(), want)
 	}
 }

@@ -11,6 +11,13 @@ import (
 	"time"
 )
 
+// apart is what a program is kept from.
+type apart struct {
+	network  bool   // every network; where the server runs as root, being root too
+	files    bool   // every file but programs and libraries
+	programs string // folder of the programs
+}
+
 // task is one run of a program.
 type task struct {
 	program string
@@ -41,9 +48,6 @@ func (i *Inspector) run(ctx context.Context, t task) error {
 	cmd.ExtraFiles = append(cmd.ExtraFiles, t.files...)
 	cmd.WaitDelay = time.Second
 	cmd.Stderr = t.said
-	if i.apart {
-		takeNetwork(cmd)
-	}
 	var reading sync.WaitGroup
 	var theirs, ours []*os.File
 	defer func() { // twice is harmless
@@ -69,7 +73,7 @@ func (i *Inspector) run(ctx context.Context, t task) error {
 			_, _ = io.Copy(io.Discard, r) // what is written while it is being ended
 		})
 	}
-	err := cmd.Start()
+	err := start(cmd, i.apart)
 	for _, p := range theirs {
 		p.Close()
 	}

@@ -11,18 +11,18 @@ import (
 	"testing"
 )
 
-// Clip is a recording to be made. The zero value is what a browser's recorder makes of a person who reads: four seconds
+// Clip is a recording to be made. The zero value is what a browser's recorder makes of a person who reads: three seconds
 // of WebM with VP8 and Opus, upright.
 type Clip struct {
 	Format  string  // "webm", "mkv", "mp4" (as recorders write it, in fragments) or "mp4-end" (what says how to play it stands last)
-	Seconds float64 // 4 where 0
+	Seconds float64 // 3 where 0
 	Picture string  // a source of FFmpeg, of 240 × 320; "none" for no picture; a moving one where empty
 	Sound   string  // a source of FFmpeg; "none" for no sound; speech where empty
 	Video   string  // codec; of the format where empty
 }
 
 // Speech is a source of somebody who speaks from half a second on, for two seconds or so.
-const Speech = "flite=text='I want to open an account today.',adelay=500"
+const Speech = "flite=text='I want an account.',adelay=500"
 
 // Moving is a source of pictures that move and have the noise of a camera.
 const Moving = "testsrc2=s=240x320:r=15,noise=alls=8:allf=t"
@@ -59,7 +59,7 @@ func (c Clip) record() ([]byte, error) {
 		c.Format = "webm"
 	}
 	if c.Seconds == 0 {
-		c.Seconds = 4
+		c.Seconds = 3
 	}
 	if c.Picture == "" {
 		c.Picture = Moving

@@ -14,4 +14,9 @@ func inMemory(io.Reader) (*os.File, error) {
 	return nil, errors.New("caseffmpeg: recordings are played on Linux only")
 }
 
-func takeNetwork(*exec.Cmd) {}
+func start(cmd *exec.Cmd, a apart) error {
+	if a.network || a.files {
+		return errors.ErrUnsupported
+	}
+	return cmd.Start()
+}
