@@ -1,9 +1,6 @@
 package face
 
-import (
-	"io/fs"
-	"slices"
-)
+import "io/fs"
 
 // dlibNet is dlib's residual network as face-api has it: 150 pixels a side to 128 numbers.
 type dlibNet struct {
@@ -21,8 +18,8 @@ func openDlib(from fs.FS, hash *digest) (*dlibNet, error) {
 	l := layers{all: all}
 	n := &dlibNet{convs: map[string]kernel{}, last: kernel{h: 1, w: 1, in: 256, out: 128, d: l.take("fc", 256, 128)}.ready()}
 	conv := func(name string, size, in, out int) {
-		w := slices.Clone(l.take(name+"/conv/filters", size, size, in, out))
-		b := slices.Clone(l.take(name+"/conv/bias", out))
+		w := l.take(name+"/conv/filters", size, size, in, out)
+		b := l.take(name+"/conv/bias", out)
 		// A convolution is followed by a scale of each channel, which can as well be a part of it.
 		scale, shift := l.take(name+"/scale/weights", out), l.take(name+"/scale/biases", out)
 		for i := range w {

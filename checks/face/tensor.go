@@ -1,6 +1,9 @@
 package face
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // tensor is a picture or a map of features: rows of pixels of channels, one picture at a time.
 type tensor struct {
@@ -19,8 +22,15 @@ type scratch struct {
 	cols []float32 // what a convolution sees, as a matrix
 }
 
+// maxNumbers bounds a tensor: no network for a face comes near it. What does is a file made to fill the memory, and
+// stops at its first run, in Open.
+const maxNumbers = 1 << 25
+
 // tensor lends one; its content is whatever was there before.
 func (s *scratch) tensor(h, w, c int) *tensor {
+	if h <= 0 || w <= 0 || c <= 0 || h > maxNumbers/w || h*w > maxNumbers/c {
+		panic(fmt.Sprintf("a map of %d by %d by %d", h, w, c))
+	}
 	return &tensor{h, w, c, s.lend(h * w * c)}
 }
 
@@ -31,7 +41,7 @@ func (s *scratch) lend(n int) []float32 {
 			best = i
 		}
 	}
-	if best < 0 || cap(s.free[best]) > 4*n+1024 {
+	if best < 0 {
 		return make([]float32, n)
 	}
 	b := s.free[best][:n]
@@ -54,13 +64,13 @@ type kernel struct {
 	h, w, in, out int
 	d             []float32
 	bias          []float32 // of each channel out, or nil
-	panels        []float32 // d, as tiles want it
+	panels        []float32 // in place of d, as tiles want it
 }
 
 // ready returns the kernel with its weights laid out for the processor.
 func (k kernel) ready() kernel {
 	if tiles {
-		k.panels = panels(k.d, k.h*k.w*k.in, k.out)
+		k.panels, k.d = panels(k.d, k.h*k.w*k.in, k.out), nil
 	}
 	return k
 }

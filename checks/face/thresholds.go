@@ -49,7 +49,7 @@ type Moves struct {
 // DefaultMoves are the thresholds of moves.
 func DefaultMoves() Moves {
 	return Moves{
-		Neutral: 3, Rest: 0.15, Turn: 0.25, Mouth: 0.20, Closed: 0.10, Blink: 0.65, Relief: 0.05,
+		Neutral: 3, Rest: 0.15, Turn: 0.25, Mouth: 0.20, Closed: 0.10, Blink: 0.65, Relief: 0.03,
 		SecondFace: 0.4, Same: 0.6,
 		FrameGap: 30 * time.Millisecond, MoveGap: 150 * time.Millisecond, Longest: 60 * time.Second, Still: 5 * time.Second,
 	}
