@@ -35,8 +35,8 @@ func TestACaseIsReadToItsEnd(t *testing.T) {
 		reasons     string
 	}{
 		"as it should be": {front, back, cases.Approved, "[]"},
-		"another's card":  {other, back, cases.InReview, "[{data.number_mismatch document_front}]"},
-		"turned over":     {back, front, cases.Resubmit, "[{document.wrong_side document_front} {document.wrong_side document_back}]"},
+		"another's card":  {other, back, cases.InReview, "[{data.number_mismatch document_front 0}]"},
+		"turned over":     {back, front, cases.Resubmit, "[{document.wrong_side document_front 0} {document.wrong_side document_back 0}]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

@@ -109,16 +109,16 @@ func TestTheAuditFindsEveryTampering(t *testing.T) {
 		}, "history: entry 2 does not follow the one before it"},
 		"an entry of another case": {func(t *testing.T, db *sql.DB) {
 			exec(t, db, "DELETE FROM history "+second)
-			exec(t, db, "INSERT INTO history SELECT ?, n, body FROM history WHERE case_id = ? AND n = 2", f.caseID, f.begun)
+			exec(t, db, "INSERT INTO history (case_id, n, body) SELECT ?, n, body FROM history WHERE case_id = ? AND n = 2", f.caseID, f.begun)
 		}, "history: entry 2 belongs to another case"},
 		"an entry put in front": {func(t *testing.T, db *sql.DB) {
-			exec(t, db, "INSERT INTO history SELECT case_id, 0, json_replace(body, '$.n', 0) FROM history "+second)
+			exec(t, db, "INSERT INTO history (case_id, n, body) SELECT case_id, 0, json_replace(body, '$.n', 0) FROM history "+second)
 		}, "history: entry 1 does not follow the one before it"},
 		"an entry added": {func(t *testing.T, db *sql.DB) {
-			exec(t, db, "INSERT INTO history SELECT case_id, 1000, body FROM history "+second)
+			exec(t, db, "INSERT INTO history (case_id, n, body) SELECT case_id, 1000, body FROM history "+second)
 		}, "does not follow the one before it"},
 		"a history of no case": {func(t *testing.T, db *sql.DB) {
-			exec(t, db, "INSERT INTO history SELECT 'case_lost', n, body FROM history "+second)
+			exec(t, db, "INSERT INTO history (case_id, n, body) SELECT 'case_lost', n, body FROM history "+second)
 		}, "case_lost: case: a history without its case"},
 		"a removed case": {func(t *testing.T, db *sql.DB) { exec(t, db, "DELETE FROM cases "+this) }, "case: a history without its case"},
 		"an older head": {func(t *testing.T, db *sql.DB) {
