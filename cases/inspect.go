@@ -261,6 +261,11 @@ func (s *Service) checkClips(ctx context.Context, c Case, level int) (func(*chan
 			}
 		}
 	}
+	if s.cfg.ClipChecked != nil {
+		for _, f := range found {
+			s.cfg.ClipChecked(f.Check, string(f.Verdict))
+		}
+	}
 	return func(c *change) error {
 		if l := c.level(level); l.State == Checking {
 			l.Checks = found

@@ -26,6 +26,8 @@ type Case struct {
 type Config struct {
 	// JobEnded is told what came of each run of a job here: its kind, and JobDone, JobRetried or JobGivenUp. Nobody is where nil.
 	JobEnded func(kind, outcome string)
+	// ClipChecked is told what each check of a recording found here. Nobody is where nil.
+	ClipChecked func(check, verdict string)
 
 	Store    Store
 	History  HistoryStore
@@ -38,6 +40,9 @@ type Config struct {
 	Operator string           // as it is named in recordings; "Symbolon" where empty
 	// Changed is called after every stored change of a case.
 	Changed func(ctx context.Context, caseID string)
+	// Tell tells of decisions of people, by way (TellMail, TellWebhook). An error is tried again later, so that the same notice
+	// may be told twice; it is bounded by its context.
+	Tell map[string]func(ctx context.Context, n Notice) error
 	// Queued is called when what waits for people, or who has taken what, may have changed.
 	Queued func(ctx context.Context)
 	// Decided is called after a person's decision about a level was stored; second says that another person has to agree.

@@ -26,6 +26,7 @@ type metrics struct {
 	handoffs  *prometheus.CounterVec
 	jobs      *prometheus.CounterVec
 	decisions *prometheus.CounterVec
+	clips     *prometheus.CounterVec
 }
 
 func newMetrics(s *Server) *metrics {
@@ -54,8 +55,11 @@ func newMetrics(s *Server) *metrics {
 	m.decisions = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "symbolon_review_decisions_total", Help: "Decisions of people, by level and verdict; awaiting_second is an approval that another one has to agree to.",
 	}, []string{"level", "verdict"})
+	m.clips = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "symbolon_clip_checks_total", Help: "Checks of recordings on this node, by check and verdict.",
+	}, []string{"check", "verdict"})
 	m.registry.MustRegister(
-		m.decisions, reviewLoad{s}, m.requests, m.took, m.panics, m.uploaded, m.handoffs, m.jobs, backlog{s},
+		m.clips, m.decisions, reviewLoad{s}, m.requests, m.took, m.panics, m.uploaded, m.handoffs, m.jobs, backlog{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		gauge("symbolon_connections", "Connections that are open, sockets included.", func() int {
 			s.transport.mu.Lock()
@@ -102,6 +106,11 @@ func (b backlog) Collect(to chan<- prometheus.Metric) {
 	}
 	to <- prometheus.MustNewConstMetric(jobsWaiting, prometheus.GaugeValue, float64(n))
 	to <- prometheus.MustNewConstMetric(jobsOldest, prometheus.GaugeValue, oldest.Seconds())
+}
+
+// ClipChecked counts what a check of a recording found. Whoever learns of it calls this.
+func (s *Server) ClipChecked(check, verdict string) {
+	s.metrics.clips.WithLabelValues(check, verdict).Inc()
 }
 
 // JobEnded counts a run of a job of a case. Whoever learns of it calls this.

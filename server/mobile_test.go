@@ -88,6 +88,11 @@ func TestANativeAppGoesThroughAllLevels(t *testing.T) {
 	if last := lines[len(lines)-1]; last != "in_review" {
 		t.Errorf("level 3 ends %q\n%s", last, out)
 	}
+	for _, want := range []string{`symbolon_clip_checks_total{check="container",verdict="pass"} 2`, `symbolon_clip_checks_total{check="inspected",verdict="skipped"} 2`} {
+		if _, text := ops(s, "/metrics"); !strings.Contains(text, want) {
+			t.Errorf("not counted: %s", want)
+		}
+	}
 	for _, b := range [][]byte{webm(1), webm(2)} { // what the person has in hand is the digest of what was recorded
 		if sum := sha256.Sum256(b); !slices.Contains(lines, hex.EncodeToString(sum[:])) {
 			t.Errorf("no receipt of %x in\n%s", sum, out)

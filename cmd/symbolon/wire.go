@@ -125,13 +125,14 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Alipay: alipay,
 		Reader: reader, Faces: faces, Inspector: p.findInspector(ctx, c.Policy),
 		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy, Script: c.Script, Operator: c.OperatorName,
-		Changed:  func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
-		JobEnded: func(kind, outcome string) { p.server.JobEnded(kind, outcome) },
-		Queued:   func(ctx context.Context) { p.server.QueueChanged(ctx) },
-		Decided:  func(level int, v cases.Verdict, second bool) { p.server.Decided(level, v, second) },
-		Evidence: func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
-		Destroy:  func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
-		Keep:     func(ctx context.Context, r cases.KeepRequest) (cases.Part, error) { return keep(ctx, p.media, r) },
+		Changed:     func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
+		JobEnded:    func(kind, outcome string) { p.server.JobEnded(kind, outcome) },
+		ClipChecked: func(check, verdict string) { p.server.ClipChecked(check, verdict) },
+		Queued:      func(ctx context.Context) { p.server.QueueChanged(ctx) },
+		Decided:     func(level int, v cases.Verdict, second bool) { p.server.Decided(level, v, second) },
+		Evidence:    func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
+		Destroy:     func(ctx context.Context, id string) error { return p.destroy(ctx, id) },
+		Keep:        func(ctx context.Context, r cases.KeepRequest) (cases.Part, error) { return keep(ctx, p.media, r) },
 	})
 	if err != nil {
 		return p, openWords(err)

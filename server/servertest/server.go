@@ -132,14 +132,15 @@ func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server
 	must(t, err)
 	casesConfig := cases.Config{
 		Store: store, History: store, Accounts: store, Keys: keys, Now: s.Clock.Now, Log: log,
-		Changed:  func(ctx context.Context, caseID string) { s.Hub.Changed(ctx, caseID) },
-		Evidence: func(ctx context.Context, uploadID string) (cases.Evidence, error) { return s.Media.Open(ctx, uploadID) },
-		Destroy:  s.destroy,
-		JobEnded: func(kind, outcome string) { s.Server.JobEnded(kind, outcome) },
-		Queued:   func(ctx context.Context) { s.Server.QueueChanged(ctx) },
-		Decided:  func(level int, v cases.Verdict, second bool) { s.Server.Decided(level, v, second) },
-		Keep:     s.keep,
-		Operator: "Example Exchange",
+		Changed:     func(ctx context.Context, caseID string) { s.Hub.Changed(ctx, caseID) },
+		Evidence:    func(ctx context.Context, uploadID string) (cases.Evidence, error) { return s.Media.Open(ctx, uploadID) },
+		Destroy:     s.destroy,
+		JobEnded:    func(kind, outcome string) { s.Server.JobEnded(kind, outcome) },
+		ClipChecked: func(check, verdict string) { s.Server.ClipChecked(check, verdict) },
+		Queued:      func(ctx context.Context) { s.Server.QueueChanged(ctx) },
+		Decided:     func(level int, v cases.Verdict, second bool) { s.Server.Decided(level, v, second) },
+		Keep:        s.keep,
+		Operator:    "Example Exchange",
 	}
 	if ofCases != nil {
 		ofCases(&casesConfig)
