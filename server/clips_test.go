@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -231,4 +232,41 @@ func TestAPhoneRecordsWithinItsHandoff(t *testing.T) {
 	app.Do("POST", app.Path("/steps/clip_statement/accept"), map[string]any{"upload_id": id, "timeline": timeline(before, 2*time.Second)}).Want(t, 409, "upload_not_for_this_step")
 	next, _ := app.Phone("clip_statement")
 	send(next, "clip_statement", before.String("id"), "", clip(1)).Want(t, 409, "challenge_unknown")
+}
+
+// Thirty takes at once: three may be unfinished, the others are refused, and nothing else of the case is touched.
+func TestManyTakesAtOnceAreRefused(t *testing.T) {
+	s := withClips(t)
+	app := recorder(t, s)
+	before := app.Do("GET", app.Path(""), nil).Want(t, 200)
+	var ids []string
+	for range 3 {
+		ids = append(ids, app.Do("POST", app.Path("/steps/clip_statement/challenge"), none).Want(t, 201).String("id"))
+	}
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[string]int{}
+	for i := range 30 {
+		running.Go(func() {
+			b64 := base64.StdEncoding.EncodeToString
+			a := app.Do("POST", "/v1/uploads", nil, "Tus-Resumable", "1.0.0", "Upload-Defer-Length", "1", "Upload-Metadata",
+				"case "+b64([]byte(app.CaseID))+",step "+b64([]byte("clip_statement"))+",filetype "+b64([]byte("video/webm"))+",challenge "+b64([]byte(ids[i%3])))
+			mu.Lock()
+			defer mu.Unlock()
+			codes[fmt.Sprint(a.Status, " ", a.Code())]++
+		})
+	}
+	running.Wait()
+	if codes["201 "] != 3 || codes["409 challenge_used"] != 27 {
+		t.Errorf("%v", codes)
+	}
+	fourth := app.Do("POST", app.Path("/steps/clip_statement/challenge"), none).Want(t, 201)
+	send(app, "clip_statement", fourth.String("id"), "", clip(1)).Want(t, 409, "too_many_takes")
+	after := app.Do("GET", app.Path(""), nil).Want(t, 200)
+	for i := range 3 {
+		path := fmt.Sprintf("steps.%d", i)
+		if fmt.Sprint(before.Get(path)) != fmt.Sprint(after.Get(path)) {
+			t.Errorf("%v became %v", before.Get(path), after.Get(path))
+		}
+	}
 }

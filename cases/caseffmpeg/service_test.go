@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -32,6 +33,8 @@ type applicant struct {
 
 	mu    sync.Mutex
 	bytes map[string][]byte // guarded by mu: what media would keep
+	full  int               // guarded by mu: after how many more parts there is no room; -1 for never
+	ahead time.Duration     // guarded by mu: of the machine's clock
 }
 
 func newApplicant(t *testing.T, i cases.Inspector) *applicant {
@@ -49,9 +52,14 @@ func newApplicant(t *testing.T, i cases.Inspector) *applicant {
 		t.Fatal(err)
 	}
 	policy.Requires.Level2, policy.Requires.Level3 = []string{cases.AskDocuments}, []string{cases.ClipDocument, cases.ClipStatement}
-	a := &applicant{t: t, bytes: map[string][]byte{}}
+	a := &applicant{t: t, bytes: map[string][]byte{}, full: -1}
 	a.Service, err = cases.New(ctx, cases.Config{
 		Store: store, History: store, Accounts: store, Keys: seal.NewKeyring(seal.NewKey()), Policy: policy, Inspector: i, Script: words, Operator: "Example Exchange",
+		Now: func() time.Time {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return time.Now().Add(a.ahead)
+		},
 		Evidence: func(_ context.Context, id string) (cases.Evidence, error) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
@@ -60,6 +68,10 @@ func newApplicant(t *testing.T, i cases.Inspector) *applicant {
 		Keep: func(_ context.Context, r cases.KeepRequest) (cases.Part, error) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
+			if a.full == 0 {
+				return cases.Part{}, errors.New("no room")
+			}
+			a.full--
 			a.bytes[r.UploadID] = r.Bytes
 			return cases.Part{UploadID: r.UploadID, MediaID: cases.MediaID(r.UploadID), Role: r.Role, Filetype: r.Filetype, Size: int64(len(r.Bytes))}, nil
 		},
@@ -317,5 +329,58 @@ func TestWhatIsDoubtfulGoesToAPerson(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// playedWell is an Inspector that finds nothing wrong.
+type playedWell struct{}
+
+func (playedWell) Inspect(context.Context, cases.Evidence, string) (cases.Inspected, error) {
+	in := cases.Inspected{By: "a test", Picture: true, Sound: true, Heard: checks.Sound{Duration: 4 * time.Second, MeanDB: -20, PeakDB: -3}, Copy: []byte("a copy"), CopyFiletype: "video/mp4", Sheet: []byte("a sheet")}
+	for range 20 {
+		in.Moving.Brightness, in.Moving.Change = append(in.Moving.Brightness, 100), append(in.Moving.Change, 3)
+	}
+	return in, nil
+}
+
+// The disk is full while what was made of recordings is stored: nothing is left over, and it is done again later.
+func TestAFullDiskLeavesNothingOfAnInspection(t *testing.T) {
+	a := newApplicant(t, playedWell{})
+	whole := []byte("\x1a\x45\xdf\xa3\x87\x42\x82\x84webm\x18\x53\x80\x67\x80")
+	a.record(cases.ClipDocument, whole, 2*time.Second)
+	id := a.record(cases.ClipStatement, append(whole, 0xec, 0x80), 2*time.Second)
+	before := slices.Sorted(stored(a))
+	a.mu.Lock()
+	a.full = 3 // the last of four parts
+	a.mu.Unlock()
+	if l := a.submit(3).Levels[2]; l.State != cases.Checking {
+		t.Errorf("without room the level is %s, %v", l.State, l.Reasons)
+	}
+	if got := slices.Sorted(stored(a)); !slices.Equal(got, before) {
+		t.Errorf("left over: %d files, not %d", len(got), len(before))
+	}
+	a.mu.Lock()
+	a.full, a.ahead = -1, time.Minute
+	a.mu.Unlock()
+	for range 3 {
+		if err := a.Work(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := a.now()
+	_, take, err := c.FindTake(id)
+	if err != nil || len(take.Parts) != 2 || take.Inspection == nil || take.Inspection.By != "a test" {
+		t.Errorf("%+v, %v", take, err)
+	}
+	if got := slices.Sorted(stored(a)); len(got) != len(before)+4 {
+		t.Errorf("%d files, not %d", len(got), len(before)+4)
+	}
+	// Level 1 is changed: all of it goes with what it was made from.
+	a.must(a.Reopen(t.Context(), a.by, a.id, c.Version))
+	if err := a.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(stored(a)); len(got) != 0 {
+		t.Errorf("left over: %v", got)
 	}
 }
