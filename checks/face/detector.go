@@ -1,6 +1,7 @@
 package face
 
 import (
+	"cmp"
 	"io/fs"
 	"math"
 	"slices"
@@ -122,15 +123,7 @@ func (d *detector) find(s *scratch, p *pixels, size int) []Box {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Box) int {
-		switch {
-		case a.Score > b.Score:
-			return -1
-		case a.Score < b.Score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, surerFirst)
 	var kept []Box
 	for _, b := range all {
 		if !slices.ContainsFunc(kept, func(k Box) bool { return shared(b, k) > overlap }) {
@@ -139,6 +132,8 @@ func (d *detector) find(s *scratch, p *pixels, size int) []Box {
 	}
 	return kept
 }
+
+func surerFirst(a, b Box) int { return cmp.Compare(b.Score, a.Score) }
 
 // shared is the share of two boxes' area that both have.
 func shared(a, b Box) float64 {

@@ -1,6 +1,7 @@
 package face
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -148,7 +149,11 @@ func (e *Engine) look(s *scratch, jpeg []byte) (Observation, error) {
 		return o, nil
 	}
 	for _, size := range frameSizes {
-		if o.Faces = e.detector.find(s, p, size); len(o.Faces) > 0 {
+		here := e.detector.find(s, p, size)
+		if len(here) > 0 && (len(o.Faces) == 0 || here[0].Score > o.Faces[0].Score) {
+			o.Faces = here
+		}
+		if len(o.Faces) > 0 && o.Faces[0].Score >= sureScore {
 			break
 		}
 	}
@@ -162,7 +167,8 @@ func (e *Engine) look(s *scratch, jpeg []byte) (Observation, error) {
 	return o, nil
 }
 
-// The sizes at which faces are looked for, one after the other until there is one. A frame of a challenge is
+// The sizes at which faces are looked for. The detector knows faces of some sizes only: of one that is too large for
+// it, it takes a part for a face, but is not sure. So the size at which it is surest counts. A frame of a challenge is
 // filled by a face, which is found at 224; a document's photo holds a small one, and sometimes little else.
 var (
 	frameSizes    = []int{224, 320, 160, 416}
@@ -172,15 +178,7 @@ var (
 // smallestSide is that of a picture which may show a face.
 const smallestSide = 48
 
-func largerFirst(a, b Box) int {
-	switch {
-	case a.area() > b.area():
-		return -1
-	case a.area() < b.area():
-		return 1
-	}
-	return 0
-}
+func largerFirst(a, b Box) int { return cmp.Compare(b.area(), a.area()) }
 
 // embed makes the embedding of a face: the mean of the picture's and of its mirror image's, which takes out
 // some of the light's direction.
@@ -285,33 +283,35 @@ func (e *Engine) Portrait(ctx context.Context, photo image.Image) (Portrait, boo
 	return best, found, nil
 }
 
-// How sure a portrait has to be: an emblem, or a face that lies on its side, is easily taken for one.
+// How sure a portrait has to be: an emblem, or a face that lies on its side, is easily taken for one. Nothing else is
+// looked for beside a sure face.
 const (
 	portraitScore    = 0.5
 	portraitPresence = 0.5
 	sureScore        = 0.8
 )
 
-// portrait finds the largest upright face of which detector and mesh are sure.
+// portrait finds the upright face of which detector and mesh are surest, or a larger one of which they are nearly as
+// sure: passports repeat the portrait, small and pale.
 func (e *Engine) portrait(s *scratch, p *pixels) (best Portrait, ok bool) {
+	var all []Box
 	for _, size := range portraitSizes {
-		faces := e.detector.find(s, p, size)
-		slices.SortStableFunc(faces, largerFirst)
-		for _, b := range faces[:min(4, len(faces))] {
-			if b.Score < portraitScore || ok && b.area() <= best.Box.area() {
-				continue
-			}
-			points := e.landmarker.find(s, p, b)
-			_, _, presence := e.mesher.find(s, p, points)
-			if presence < portraitPresence {
-				continue
-			}
-			best, ok = Portrait{Box: b, Width: p.w, Height: p.h, Presence: presence, Embedding: e.embed(s, p, points)}, true
-			break
+		all = append(all, e.detector.find(s, p, size)...)
+	}
+	slices.SortStableFunc(all, surerFirst)
+	var points []Point
+	for _, b := range all[:min(16, len(all))] {
+		if b.Score < portraitScore || ok && (b.Score < 0.8*best.Box.Score || b.area() <= 1.5*best.Box.area() || shared(b, best.Box) > 0.1) {
+			continue
 		}
-		if ok {
-			return best, true
+		here := e.landmarker.find(s, p, b)
+		if _, _, presence := e.mesher.find(s, p, here); presence >= portraitPresence {
+			points, ok = here, true
+			best = Portrait{Box: b, Width: p.w, Height: p.h, Presence: presence}
 		}
 	}
-	return best, false
+	if ok {
+		best.Embedding = e.embed(s, p, points)
+	}
+	return best, ok
 }
