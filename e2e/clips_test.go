@@ -166,20 +166,19 @@ func (p *person) prepared() {
 	d.shoot("level3")
 	d.both("level3", "words-clip_statement")
 	d.press("level3-phone")
-	d.screen("qr")
-	d.until(`document.querySelector('[data-test=qr]')?.dataset.state === "good"`)
-	ph.goTo(readQR(p.T, d.picture()))
-	ph.screen("landing")
-	ph.press("continue")
-	ph.screen("number")
-	d.seen("match-number")
-	ph.typeIn("digits", d.text("match-number"))
-	ph.screen("plan")
+	p.joins()
 	ph.shootHere("clips-plan")
 	ph.press("start")
 	ph.screen("wifi")
 	ph.shoot("wifi")
 	ph.both("wifi", "continue-now")
+	// Later ends this phone's part, and nothing else.
+	ph.press("later")
+	ph.seen("end-later")
+	d.until(`document.querySelector('[data-test=handoff-ended]')?.dataset.state === "cancelled"`)
+	d.press("handoff-new")
+	p.joins()
+	ph.press("start")
 	ph.press("continue-now")
 	ph.screen("selftest")
 	ph.shootHere("selftest")
@@ -191,6 +190,21 @@ func (p *person) prepared() {
 	ph.both("selftest-done", "go-on")
 	d.seen("mirror")
 	ph.press("go-on")
+}
+
+// joins scans the code that is on the desk, and types the number.
+func (p *person) joins() {
+	p.Helper()
+	d, ph := p.desk, p.phone
+	d.screen("qr")
+	d.until(`document.querySelector('[data-test=qr]')?.dataset.state === "good"`)
+	ph.goTo(readQR(p.T, d.picture()))
+	ph.screen("landing")
+	ph.press("continue")
+	ph.screen("number")
+	d.seen("match-number")
+	ph.typeIn("digits", d.text("match-number"))
+	ph.screen("plan")
 }
 
 // both makes pictures of a page in the other language, and goes back.

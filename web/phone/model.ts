@@ -147,6 +147,8 @@ export class Phone {
       if (entry !== null && entry.code !== this.facts.code) {
         this.leave();
         this.entry = entry;
+        // Another code begins from the beginning.
+        this.set({ capture: null, done: false, denied: false, started: false, wifi: false, written: null });
         void this.read();
       }
     });
