@@ -26,8 +26,9 @@ type change struct {
 	at     time.Time
 	policy string // version of the policy that decides
 	asks   []ConsentRule
-	freeze bool // a reported case takes nothing from the applicant
-	quiet  bool // an operator's upkeep: the time of the last change stays
+	freeze bool     // a reported case takes nothing from the applicant
+	ways   []string // of telling, see notice.go
+	quiet  bool     // an operator's upkeep: the time of the last change stays
 }
 
 // notFrozen returns ErrFrozen for a case that takes nothing because it was reported.
@@ -68,7 +69,7 @@ func (s *Service) change(ctx context.Context, by Actor, id string, version int64
 		case !d.RestrictedAt.IsZero() && (by.Kind == ByApplicant || by.Kind == ByPhone) && !d.Erased():
 			return Case{}, ErrRestricted
 		}
-		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version, asks: s.cfg.Policy.Consents, freeze: s.cfg.Policy.Report == ReportFreezes}
+		c := change{by: by, at: s.now(), policy: s.cfg.Policy.Version, ways: s.ways(), asks: s.cfg.Policy.Consents, freeze: s.cfg.Policy.Report == ReportFreezes}
 		switch {
 		case !d.Erased():
 			if c.key, err = s.keyOf(d); err != nil {
@@ -212,6 +213,7 @@ func (c *change) move(level int, a action, reasons ...Reason) error {
 		e.Data["steps"] = strings.Join(steps, ",")
 	}
 	c.note(e)
+	c.tells(level, to)
 	return nil
 }
 

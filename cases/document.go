@@ -146,6 +146,9 @@ type Job struct {
 	RunAfter   time.Time `json:"run_after" bson:"run_after"`
 	LeaseOwner string    `json:"lease_owner,omitempty" bson:"lease_owner,omitempty"`
 	LeaseUntil time.Time `json:"lease_until,omitzero" bson:"lease_until,omitempty"`
+	// To is the way of a JobTell, About the state that it tells of.
+	To    string     `json:"to,omitempty" bson:"to,omitempty"`
+	About LevelState `json:"about,omitempty" bson:"about,omitempty"`
 	// Uploads are the takes whose bytes a JobDestroy destroys.
 	Uploads []string `json:"uploads,omitempty" bson:"uploads,omitempty"`
 }
@@ -158,6 +161,7 @@ const (
 	JobRetain  = "erase_case"      // erase a case whose time is over
 	JobAlipay  = "query_alipay"    // ask Alipay what became of a try
 	JobLapse   = "lapse_levels"    // end approvals whose time is over
+	JobTell    = "tell_decision"   // tell of a decision in one way
 )
 
 // JobState is the state of a job. A finished job is dropped from the document.

@@ -220,6 +220,8 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 		}, nil
 	case JobLapse:
 		return s.lapse, nil
+	case JobTell:
+		return s.tell(ctx, id, j)
 	case JobAlipay:
 		return s.askAlipay(ctx, id, j)
 	case JobRetain:

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -554,7 +556,9 @@ func TestTheQueueIsWatchedLive(t *testing.T) {
 	}
 	e := open(t, s, r, path)
 	total := func(n float64, taken float64) func(message) bool {
-		return func(m message) bool { return m.Type == "snapshot" && m.Queue["total"] == n && m.Queue["taken"] == taken }
+		return func(m message) bool {
+			return m.Type == "snapshot" && m.Queue["total"] == n && m.Queue["taken"] == taken
+		}
 	}
 	e.until("what waits", total(1, 0))
 	take(t, r, p.CaseID)
@@ -569,4 +573,49 @@ func TestTheQueueIsWatchedLive(t *testing.T) {
 	id := r.Do("GET", "/v1/me", nil).String("account.id")
 	admin.Do("PATCH", "/v1/review/staff/"+id, map[string]any{"disabled": true}).Want(t, 200)
 	e.closes(4401)
+}
+
+func TestADecisionIsToldToWhoClosedThePage(t *testing.T) {
+	var told []cases.Notice
+	fails := 1
+	s := servertest.StartWith(t, func(c *cases.Config) {
+		say := func(_ context.Context, n cases.Notice) error {
+			if fails > 0 {
+				fails--
+				return errors.New("the mail server hangs")
+			}
+			told = append(told, n)
+			return nil
+		}
+		c.Tell = map[string]func(context.Context, cases.Notice) error{cases.TellMail: say, cases.TellWebhook: say}
+	})
+	p, r := waiting(t, s), s.Staff(t, "reviewer")
+	s.Work(t)
+	if len(told) > 0 {
+		t.Fatalf("told of what rules decided: %+v", told)
+	}
+	take(t, r, p.CaseID)
+	decide(r, t, p.CaseID, decision(2, "reject", reason("liveness.spoof", ""))).Want(t, 200)
+	_ = s.Cases.Work(t.Context()) // one way fails
+	s.Clock.Advance(time.Minute)
+	s.Work(t)
+	if len(told) != 2 {
+		t.Fatalf("told %+v", told)
+	}
+	for _, n := range told {
+		if n.CaseID != p.CaseID || n.Level != 2 || n.State != cases.Rejected || n.ID == "" || n.Email != "" && n.Email != p.Email {
+			t.Errorf("told %+v", n)
+		}
+	}
+	if (told[0].Email == "") == (told[1].Email == "") {
+		t.Error("only the mail carries the address")
+	}
+	s.Clock.Advance(time.Hour)
+	s.Work(t)
+	if len(told) != 2 {
+		t.Errorf("told again: %+v", told)
+	}
+	if strings.Contains(s.Log.String(), p.Email) {
+		t.Error("the address is in the log")
+	}
 }

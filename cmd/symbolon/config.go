@@ -15,6 +15,8 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casealipay"
+	"github.com/symbolon/symbolon/cases/casemail"
+	"github.com/symbolon/symbolon/cases/casewebhook"
 )
 
 // config is every setting of the server, read once.
@@ -33,6 +35,9 @@ type config struct {
 	S3SecretKey    string
 	TrustedProxies []netip.Prefix
 	BundleKey      string
+	SMTPURL        string
+	WebhookURL     string
+	WebhookSecret  string
 	OperatorName   string
 	OperatorWhy    string
 	Support        string
@@ -103,6 +108,12 @@ var settings = []setting{
 		func(c *config, v string) error { c.OperatorWhy = v; return nil }},
 	{"support", "SYMBOLON_SUPPORT", "", "an e-mail or web address that applicants can turn to",
 		func(c *config, v string) error { c.Support = v; return nil }},
+	{"", "SYMBOLON_SMTP_URL", "", "smtp:// (STARTTLS) or smtps://USER:PASSWORD@HOST?from=ADDRESS, to tell applicants by mail that there is news; no mail where it is not given",
+		func(c *config, v string) error { c.SMTPURL = v; return checkMail(v) }},
+	{"webhook-url", "SYMBOLON_WEBHOOK_URL", "", "an https address that is told of decisions (Standard Webhooks), with SYMBOLON_WEBHOOK_SECRET",
+		func(c *config, v string) error { c.WebhookURL = v; return nil }},
+	{"", "SYMBOLON_WEBHOOK_SECRET", "", "the secret that signs what --webhook-url is told: whsec_ and 24 to 64 bytes in base64",
+		func(c *config, v string) error { c.WebhookSecret = v; return nil }},
 	{"ops-listen", "SYMBOLON_OPS_LISTEN", "", "HOST:PORT for metrics and the details of readiness; never open it to the world; off where it is not given",
 		func(c *config, v string) error {
 			c.OpsListen = v
@@ -158,6 +169,14 @@ func readConfig(name string, args, environ []string, out io.Writer, more ...func
 	}
 	if c.KeyFile == "" {
 		c.KeyFile = filepath.Join(c.Data, "operator.key")
+	}
+	if (c.WebhookURL == "") != (c.WebhookSecret == "") {
+		return c, errors.New("--webhook-url and SYMBOLON_WEBHOOK_SECRET belong together; give both or neither")
+	}
+	if c.WebhookURL != "" {
+		if _, err := casewebhook.New(c.WebhookURL, c.WebhookSecret); err != nil {
+			return c, fmt.Errorf("--webhook-url: %w", err)
+		}
 	}
 	if c.BundleKey == "" {
 		c.BundleKey = filepath.Join(c.Data, "bundle.key")
@@ -223,6 +242,15 @@ func settingsTable() string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(f), code(s.env), code(s.value), s.help)
 	}
 	return b.String()
+}
+
+// checkMail checks the address of a mail server, which holds a password and is not repeated.
+func checkMail(v string) error {
+	if v == "" {
+		return nil
+	}
+	_, err := casemail.New(v, "Symbolon", "https://localhost")
+	return err
 }
 
 func notEmpty(v string) error {

@@ -21,9 +21,11 @@ import (
 	"github.com/symbolon/symbolon/cases/casealipay"
 	"github.com/symbolon/symbolon/cases/casebundle"
 	"github.com/symbolon/symbolon/cases/caseffmpeg"
+	"github.com/symbolon/symbolon/cases/casemail"
 	"github.com/symbolon/symbolon/cases/casemongo"
 	"github.com/symbolon/symbolon/cases/casesqlite"
 	"github.com/symbolon/symbolon/cases/casetesseract"
+	"github.com/symbolon/symbolon/cases/casewebhook"
 	"github.com/symbolon/symbolon/checks/face"
 	"github.com/symbolon/symbolon/handoff"
 	"github.com/symbolon/symbolon/handoff/handoffredis"
@@ -121,6 +123,10 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		alipay = p.alipay
 		p.closers = append(p.closers, func() error { p.alipay.Close(); return nil })
 	}
+	tell, err := tellers(c, p.publicURL)
+	if err != nil {
+		return p, err
+	}
 	p.cases, err = cases.New(ctx, cases.Config{
 		Alipay: alipay,
 		Reader: reader, Faces: faces, Inspector: p.findInspector(ctx, c.Policy),
@@ -128,6 +134,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Changed:     func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		JobEnded:    func(kind, outcome string) { p.server.JobEnded(kind, outcome) },
 		ClipChecked: func(check, verdict string) { p.server.ClipChecked(check, verdict) },
+		Tell:        tell,
 		Queued:      func(ctx context.Context) { p.server.QueueChanged(ctx) },
 		Decided:     func(level int, v cases.Verdict, second bool) { p.server.Decided(level, v, second) },
 		Evidence:    func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
@@ -217,6 +224,26 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		Pages:   pages(), Networks: networksOf(faces), Log: log,
 	})
 	return p, err
+}
+
+// tellers are the ways in which decisions are told.
+func tellers(c config, page string) (map[string]func(context.Context, cases.Notice) error, error) {
+	ways := map[string]func(context.Context, cases.Notice) error{}
+	if c.SMTPURL != "" {
+		m, err := casemail.New(c.SMTPURL, c.OperatorName, page)
+		if err != nil {
+			return nil, fmt.Errorf("SYMBOLON_SMTP_URL: %w", err)
+		}
+		ways[cases.TellMail] = m.Tell
+	}
+	if c.WebhookURL != "" {
+		h, err := casewebhook.New(c.WebhookURL, c.WebhookSecret)
+		if err != nil {
+			return nil, fmt.Errorf("--webhook-url: %w", err)
+		}
+		ways[cases.TellWebhook] = h.Tell
+	}
+	return ways, nil
 }
 
 // openWords says what an operator does about a store that does not open.
