@@ -2,7 +2,7 @@ package face
 
 // Nearly all of the time goes into products of matrices: what a convolution sees, times its weights. Where the
 // processor can (most that were sold since 2014), they are computed by product_amd64.s, from weights that were laid
-// out for it when they were read; elsewhere in Go alone. docs/adr/0013-faces-in-go.md says how much that is worth.
+// out for it when they were read; elsewhere in Go alone. docs/adr/0017-faces-in-go.md says how much that is worth.
 
 // panelWidth is how many columns the tiles compute at once.
 const panelWidth = 16
