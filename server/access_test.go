@@ -86,6 +86,8 @@ func TestSomebodyElsesIsLikeNothing(t *testing.T) {
 	for name, c := range consentCalls(owner, "documents") {
 		theirs[name], nowhere[name] = c, consentCalls(&ghost, "documents")[name]
 	}
+	theirs["challenge"] = call{"POST", owner.Path("/steps/document_front/challenge"), none, nil}
+	nowhere["challenge"] = call{"POST", ghost.Path("/steps/document_front/challenge"), none, nil}
 	for name, c := range theirs {
 		a, b := c.by(stranger).Want(t, 404), nowhere[name].by(stranger).Want(t, 404)
 		if string(a.Body) != string(b.Body) {

@@ -384,3 +384,60 @@ func TestAFullDiskLeavesNothingOfAnInspection(t *testing.T) {
 		t.Errorf("left over: %v", got)
 	}
 }
+
+// slow is an Inspector that tells when it begins and waits to be let go.
+type slow struct{ begun, goOn chan struct{} }
+
+func (s slow) Inspect(ctx context.Context, e cases.Evidence, filetype string) (cases.Inspected, error) {
+	s.begun <- struct{}{}
+	select {
+	case <-s.goOn:
+	case <-ctx.Done():
+		return cases.Inspected{}, ctx.Err()
+	}
+	return playedWell{}.Inspect(ctx, e, filetype)
+}
+
+// A recording that is played for long holds up nobody else's case.
+func TestOthersDoNotWaitForARecording(t *testing.T) {
+	i := slow{make(chan struct{}, 2), make(chan struct{})}
+	a := newApplicant(t, i)
+	whole := []byte("\x1a\x45\xdf\xa3\x87\x42\x82\x84webm\x18\x53\x80\x67\x80")
+	a.record(cases.ClipDocument, whole, 2*time.Second)
+	a.record(cases.ClipStatement, append(whole, 0xec, 0x80), 2*time.Second)
+	a.must(a.Submit(t.Context(), a.by, a.id, 3, a.now().Version))
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = a.Run(ctx) })
+	defer running.Wait()
+	defer stop()
+	<-i.begun
+
+	other, err := a.SignUp(t.Context(), "b@example.com", "a rather long password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := a.must(a.Create(t.Context(), other, cases.Person))
+	by := cases.Actor{Kind: cases.ByApplicant, ID: other.ID}
+	c = a.must(a.PutIdentity(t.Context(), by, c.ID, c.Version, cases.Identity{
+		Nationality: "CHN", Document: cases.DocumentFacts{Type: cases.CNResidentID, Number: "11010519491231002X", ExpiresOn: "long_term"},
+		Name: "样本", BirthDate: "1949-12-31", Address: "Specimen Road 2", ActingFor: cases.ActingFor{Who: "self"},
+	}))
+	a.must(a.Submit(t.Context(), by, c.ID, 1, c.Version))
+	becomes := func(id string, level int, want cases.LevelState) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			l := a.must(a.Get(t.Context(), id)).Levels[level-1]
+			if l.State == want {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("level %d is %s, not %s", level, l.State, want)
+			}
+		}
+	}
+	becomes(c.ID, 1, cases.Approved)
+	becomes(a.id, 3, cases.Checking)
+	close(i.goOn)
+	becomes(a.id, 3, cases.InReview)
+}
