@@ -12,9 +12,8 @@ const apiPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; 
 // workerPolicy is the content policy of the phone app's service worker: it fetches our own files and runs nothing.
 const workerPolicy = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// faceWorkerPolicy is the content policy of the worker that follows a face: our own files, WebAssembly, and the workers of its
-// threads, which are made of text.
-const faceWorkerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; connect-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
+// faceWorkerPolicy is the content policy of the worker that follows a face: our own files, and WebAssembly.
+const faceWorkerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 // permissions switches off what no page of ours uses; camera and microphone are for us alone.
 const permissions = "accelerometer=(), autoplay=(self), browsing-topics=(), camera=(self), display-capture=(), " +

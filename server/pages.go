@@ -122,9 +122,8 @@ func (s *Server) sendPage(c *fiber.Ctx, name string) error {
 	}
 	switch {
 	case name == phonePage:
-		// The networks that follow a face run as WebAssembly, in threads where the page shares memory with nobody.
+		// The networks that follow a face run as WebAssembly.
 		c.Set(fiber.HeaderContentSecurityPolicy, strings.Replace(s.pagePolicy(c), "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'", 1))
-		c.Set("Cross-Origin-Embedder-Policy", "require-corp")
 	case name == reviewPage:
 		// The one page on which somebody signs in with a passkey. It records nobody.
 		c.Set("Permissions-Policy", reviewPermissions)
@@ -133,7 +132,6 @@ func (s *Server) sendPage(c *fiber.Ctx, name string) error {
 		c.Set(fiber.HeaderContentSecurityPolicy, s.pagePolicy(c))
 	case strings.HasPrefix(name, faceWorker):
 		c.Set(fiber.HeaderContentSecurityPolicy, faceWorkerPolicy)
-		c.Set("Cross-Origin-Embedder-Policy", "require-corp")
 	}
 	if name == "sw.js" { // it lives under the policy that it came with
 		c.Set(fiber.HeaderContentSecurityPolicy, workerPolicy)

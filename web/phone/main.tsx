@@ -28,7 +28,7 @@ function App({ phone }: { phone: Phone }) {
   setOperatorName(operator);
   const screen = phone.screen;
   useEffect(() => {
-    document.documentElement.classList.toggle("dark-ground", ["photo", "check", "face", "clip", "look", "lost"].includes(screen.name));
+    document.documentElement.classList.toggle("dark-ground", ["photo", "check", "clip", "look", "lost"].includes(screen.name));
   }, [screen.name]);
   switch (screen.name) {
     case "starting":

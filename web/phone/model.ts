@@ -5,6 +5,7 @@
 import { api, call, newKey, NoAnswer, Problem, serverNow } from "../shared/api";
 import { cameraAllowed, cameraMissing, type CameraFault, type Photo } from "../shared/camera";
 import { openLive, type Link, type Live } from "../shared/live";
+import { knowReasons } from "../shared/problems";
 import type { Hint } from "../shared/quality";
 import { forget, forgetAll, keep, recall, type Kept } from "../shared/stash";
 import { discardUpload, UploadError, uploadIdOf, uploadPhoto } from "../shared/upload";
@@ -163,6 +164,7 @@ export class Phone {
     });
     setInterval(() => void this.watchTime(), 15_000);
     void this.read();
+    void api.reasons().then(({ reasons }) => knowReasons(reasons)).catch(() => undefined);
     void api.operator().then(
       (operator) => {
         this.operator = operator;

@@ -229,9 +229,10 @@ async function portrait(bitmap: ImageBitmap): Promise<Float32Array | null> {
 }
 
 async function open(base: string, model: string): Promise<void> {
-  tf.setWasmPaths({ "tfjs-backend-wasm.wasm": plainWasm, "tfjs-backend-wasm-simd.wasm": simdWasm });
-  // Threads would need a page that shares memory with nobody, and are worth little for networks of this size.
+  // Threads would need a page that shares memory with nobody, and are worth little for networks of this size. The package
+  // asks for a path all the same.
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
+  tf.setWasmPaths({ "tfjs-backend-wasm.wasm": plainWasm, "tfjs-backend-wasm-simd.wasm": simdWasm, "tfjs-backend-wasm-threaded-simd.wasm": simdWasm });
   if (!(await tf.setBackend("wasm"))) throw new Error("no WebAssembly");
   await tf.ready();
   await Promise.all([api.nets.tinyFaceDetector.loadFromUri(base), api.nets.faceLandmark68Net.loadFromUri(base)]);

@@ -151,6 +151,10 @@ function Moves({ phone, step, way, sending, go, another }: MovesProps) {
   const [lit, setLit] = useState(false);
   const [stranger, setStranger] = useState(false);
   useAwake();
+  useEffect(() => {
+    document.documentElement.classList.add("face-ground");
+    return () => document.documentElement.classList.remove("face-ground");
+  }, []);
 
   useEffect(() => {
     const stop = new AbortController();
