@@ -75,8 +75,11 @@ export function FaceConsent({ phone, step }: { phone: Phone; step: CaptureStep }
                 <dd>{words[part]}</dd>
               </div>
             ))}
+            <div>
+              <dt>{t("face.another.what")}</dt>
+              <dd>{words.declined}</dd>
+            </div>
           </dl>
-          <p class="soft">{words.declined}</p>
         </>
       )}
       {problem === null ? null : (

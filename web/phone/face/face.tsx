@@ -293,7 +293,7 @@ function Moves({ phone, step, way, sending, go, another }: MovesProps) {
         <div class="cap-top face-top">
           <Heading screen="face" title={t("face.title")}>
             <Arrow action={sending ? null : stand.action} />
-            {prompt}
+            <span>{prompt}</span>
           </Heading>
           <p class="cap-hint" data-test="face-hint">
             {sending || !live ? "" : advice !== null ? t(`face.advice.${advice}`) : stranger ? t("face.unfit") : ""}

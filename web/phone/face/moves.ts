@@ -96,7 +96,9 @@ export class Course {
       return this.stand({ again: true });
     }
     if (this.way === "person") return this.plain(sight, at);
-    const advice = this.advice(sight);
+    // In the middle of a move the head is elsewhere, and that is right.
+    const moving = !this.returning && this.actions[this.index] !== undefined && this.actions[this.index] !== "neutral";
+    const advice = this.advice(sight, moving);
     if (advice !== null) {
       // A look ahead that was broken off begins anew.
       this.held = null;
@@ -111,13 +113,13 @@ export class Course {
   }
 
   /** What the frames show better without a course: that there is a face, alone, near and lit. */
-  private advice(sight: Sight): Advice | null {
+  private advice(sight: Sight, moving: boolean): Advice | null {
     const face = sight.face;
     if (face === null) return sight.light < limits.dark ? "more_light" : "none";
     if (sight.second >= limits.second) return "only_you";
     if (sight.height < limits.tooSmall) return "closer";
     if (sight.height > limits.tooLarge) return "back";
-    if (Math.abs(sight.x - 0.5) > limits.offCentre || Math.abs(sight.y - 0.45) > limits.offCentre) return "centre";
+    if (!moving && (Math.abs(sight.x - 0.5) > limits.offCentre || Math.abs(sight.y - 0.45) > limits.offCentre)) return "centre";
     if (sight.light < limits.dark) return "more_light";
     if (face.mesh.length === 0) return "wait";
     return face.presence < limits.presence ? "none" : null;
