@@ -236,26 +236,39 @@ func (s *Store) current(ctx context.Context, id string, c *cell) (state, error) 
 	return c.st, err
 }
 
+// refreshTries is how often in a row the newest entry may be removed before it was read.
+const refreshTries = 10
+
 // refresh brings the cell up to date, unless it is. cell.mu is held.
 func (s *Store) refresh(ctx context.Context, id string, c *cell) error {
 	// A holder that could not write for so long may have been taken for dead.
 	if c.sure && time.Since(c.written) < s.deadAfter {
 		return nil
 	}
-	seq, size, err := s.newest(ctx, id)
-	if err != nil {
-		return err
-	}
-	if seq == 0 {
-		c.st = state{}
-		return media.ErrUnknown
-	}
-	if seq != c.st.Seq { // else it is known: entries never change
-		st, err := s.read(ctx, id, seq, size)
+	for try := 1; ; try++ {
+		seq, size, err := s.newest(ctx, id)
 		if err != nil {
 			return err
 		}
-		c.st = st
+		if seq == 0 {
+			c.st = state{}
+			return media.ErrUnknown
+		}
+		if seq == c.st.Seq { // it is known: entries never change
+			break
+		}
+		st, err := s.read(ctx, id, seq, size)
+		if err == nil {
+			c.st = st
+			break
+		}
+		// An entry that a listing names and that is not there was followed by another one, and removed.
+		if !errors.Is(err, media.ErrUnknown) {
+			return err
+		}
+		if try == refreshTries {
+			return media.ErrStorage.Because(err)
+		}
 	}
 	c.sure = c.held != "" && c.st.Holder == c.held
 	if c.sure {
@@ -292,17 +305,14 @@ func (s *Store) mine(ctx context.Context, id string, st state) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	o, err := s.client.StatObject(ctx, s.bucket, s.entryName(id, st.Seq), minio.StatObjectOptions{})
-	if err != nil {
-		return told(err)
+	var is state
+	if err = told(err); err == nil {
+		is, err = s.read(ctx, id, st.Seq, o.Size)
 	}
-	is, err := s.read(ctx, id, st.Seq, o.Size)
-	if err != nil {
-		return err
+	if errors.Is(err, media.ErrUnknown) || err == nil && is.By != st.By {
+		return media.ErrTaken // and where it is removed already, others are further still
 	}
-	if is.By != st.By {
-		return media.ErrTaken
-	}
-	return nil
+	return err
 }
 
 // errThere says that an object is there already.

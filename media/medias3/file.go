@@ -123,18 +123,31 @@ func (f *file) Note(n media.Note) ([]byte, error) {
 	if err := f.see(ctx); err != nil {
 		return nil, err
 	}
-	p := *noteOf(&f.st, n)
-	if p == nil {
-		return nil, nil
-	}
-	if f.note == nil || *p != f.noteOf {
+	for try := 1; ; try++ {
+		p := *noteOf(&f.st, n)
+		if p == nil {
+			return nil, nil
+		}
+		if f.note != nil && *p == f.noteOf {
+			return bytes.Clone(f.note), nil
+		}
 		b := make([]byte, p.Size)
-		if err := f.s.fetch(ctx, f.s.entryName(f.id, p.Seq), b, 0); err != nil {
+		err := f.s.fetch(ctx, f.s.entryName(f.id, p.Seq), b, 0)
+		if err == nil {
+			f.note, f.noteOf = b, *p
+			continue
+		}
+		// Who only looks may find that the upload went on, and what it looked at is removed.
+		if !errors.Is(err, media.ErrUnknown) || try == refreshTries {
 			return nil, err
 		}
-		f.note, f.noteOf = b, *p
+		f.c.mu.Lock()
+		f.st = state{}
+		f.c.mu.Unlock()
+		if err := f.see(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return bytes.Clone(f.note), nil
 }
 
 func noteOf(st *state, n media.Note) **piece {
@@ -165,13 +178,18 @@ func (f *file) DropNote(n media.Note) error {
 	if err := f.see(context.Background()); err != nil {
 		return err
 	}
-	if *noteOf(&f.st, n) == nil {
+	old := *noteOf(&f.st, n)
+	if old == nil {
 		return nil
 	}
-	return f.change(nil, func(st state, _ int64) state {
+	err := f.change(nil, func(st state, _ int64) state {
 		*noteOf(&st, n) = nil
 		return st
 	})
+	if err == nil && f.st.Whole != nil && len(f.st.Pieces) == 0 {
+		_ = f.s.remove(context.Background(), f.s.entryName(f.id, old.Seq)) // composed: as Sync does
+	}
+	return err
 }
 
 // ReadAt implements media.File. Where an object is gone because the data was written anew, the new is read.

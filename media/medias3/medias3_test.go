@@ -421,7 +421,7 @@ func TestWhatIsLeftInTheBucket(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	s := service(t, r.open(t))
-	b := content(5*media.SegmentSize + 77)
+	b := content(5*media.SegmentSize + 30_000)
 	id := create(t, s, len(b))
 	for at := 0; at < len(b); at += 100_000 {
 		_, err := send(t, s, id, int64(at), b[at:min(at+100_000, len(b))])
