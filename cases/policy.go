@@ -373,6 +373,9 @@ func (p Policy) Explain(w io.Writer) error {
 		b.WriteString("No photo is sent back by the rules.\n")
 	}
 	b.WriteString("Whatever else the checks of a document find or cannot tell goes to a person.\n")
+	if len(p.Requires.Level3) > 0 {
+		p.Recordings.explain(&b)
+	}
 	for n := 1; n <= levels; n++ {
 		if days := p.Validity.days(n); days > 0 {
 			fmt.Fprintf(&b, "Level %d holds for %d days.\n", n, days)

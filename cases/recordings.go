@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -31,6 +32,19 @@ var clipReasons = []string{"video.unreadable", "video.unclear", "video.silent", 
 
 // Written reports whether a statement may be written in place of being spoken.
 func (r Recordings) Written() bool { return r.WrittenStatement == nil || *r.WrittenStatement }
+
+// explain writes it in sentences.
+func (r Recordings) explain(b *strings.Builder) {
+	if len(r.SendBack) > 0 {
+		fmt.Fprintf(b, "Recordings are sent back at once for: %s.\n", strings.Join(r.SendBack, ", "))
+	} else {
+		b.WriteString("No recording is sent back by the rules.\n")
+	}
+	b.WriteString("A person watches every other one.\n")
+	if r.Written() {
+		b.WriteString("Who cannot speak aloud may write the statement by hand and sign it.\n")
+	}
+}
 
 // check fills what was left out and says what is wrong.
 func (r *Recordings) check(say func(format string, args ...any)) {

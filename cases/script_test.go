@@ -179,3 +179,33 @@ func TestTheHintOfAnAccountIsFourDigits(t *testing.T) {
 		t.Errorf("only %d of 50 differ", len(seen))
 	}
 }
+
+func TestThePolicySaysHowRecordingsAreChecked(t *testing.T) {
+	file := string(cases.DefaultPolicyFile())
+	with := func(from, to string) (cases.Policy, error) {
+		t.Helper()
+		if !strings.Contains(file, from) {
+			t.Fatalf("the policy has no %q", from)
+		}
+		return cases.ReadPolicy(strings.NewReader(strings.Replace(file, from, to, 1)))
+	}
+	for _, row := range [][3]string{
+		{"send_back: [video.unreadable", "send_back: [video.coached", `"video.coached" is nothing that is found in recordings`},
+		{"dark: 50", "dark: 5000", "recordings.unclear.dark: 5000 is not between"},
+		{"mean_db: -45", "mean_db: 3", "recordings.unclear.mean_db: 3 is not between"},
+		{"blur: 7", "blurr: 7", "blurr"},
+	} {
+		if _, err := with(row[0], row[1]); err == nil || !strings.Contains(err.Error(), row[2]) {
+			t.Errorf("%s: %v", row[1], err)
+		}
+	}
+	p, err := with("recordings:\n  written_statement: true", "recordings:\n  written_statement: false")
+	if err != nil || p.Recordings.Written() || p.Recordings.Unclear.FreezeSeconds != 2 {
+		t.Errorf("%+v, %v", p.Recordings, err)
+	}
+	p.Requires.Level3 = []string{cases.ClipStatement}
+	var b bytes.Buffer
+	if err := p.Explain(&b); err != nil || !strings.Contains(b.String(), "Recordings are sent back at once for: video.unreadable,") || strings.Contains(b.String(), "write the statement") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
