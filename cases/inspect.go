@@ -83,6 +83,7 @@ const (
 	checkCuts       = "cuts"       // in one piece
 	checkFaults     = "faults"     // nothing of it is broken
 	checkWritten    = "written"    // written in place of spoken
+	stillPrefix     = "still_"     // and a check of photos: of the one taken with a clip
 )
 
 // Limits of what is sure. Beyond them a recording cannot be of use to anybody.
@@ -245,6 +246,9 @@ func (s *Service) checkClips(ctx context.Context, c Case, level int) (func(*chan
 				found = append(found, f.found...)
 				continue
 			}
+			if err := s.examineStill(ctx, t, &f); err != nil {
+				return undo(fmt.Errorf("look at the photo of %s: %w", st.ID, err))
+			}
 			in, err := s.inspectClip(ctx, c, t, &f)
 			if err != nil {
 				return undo(fmt.Errorf("inspect %s: %w", st.ID, err))
@@ -281,6 +285,24 @@ func (s *Service) checkClips(ctx context.Context, c Case, level int) (func(*chan
 		}
 		return s.decide(c, level, review, failures(found, func(string) bool { return true })...)
 	}, nil
+}
+
+// examineStill looks at the photo that was taken with a clip. It is small, and taken in passing: nothing in it is sure.
+func (s *Service) examineStill(ctx context.Context, t Take, f *clipFindings) error {
+	for _, p := range t.Parts {
+		if p.Role != PartStill {
+			continue
+		}
+		err := s.decodePhoto(ctx, p.UploadID, func(d checks.Photo) {
+			for _, found := range checks.Examine(d.Image).Findings {
+				f.add(stillPrefix+found.Check, verdict(found.Verdict == checks.Pass, checks.Unsure), "", found.Measures)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inspectedClip is a recording that was looked at.
