@@ -324,7 +324,7 @@ function Ring({ moves, done, current }: { moves: readonly Action[]; done: number
   const each = 360 / n;
   const gap = n === 1 ? 0 : 6;
   return (
-    <svg class="face-ring" viewBox="0 0 100 132" aria-hidden="true" focusable="false">
+    <svg class="face-ring" viewBox="0 0 100 132" preserveAspectRatio="none" aria-hidden="true" focusable="false">
       {Array.from({ length: n }, (_, i) => (
         <ellipse
           key={i}
