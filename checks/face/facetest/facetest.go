@@ -64,6 +64,11 @@ type Stranger struct {
 // person may be found. It skips the test where npm ci has not brought the pictures.
 func Strangers(t testing.TB) []Stranger {
 	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
+	if met != nil {
+		return met
+	}
 	groups := map[int]image.Image{}
 	var out []Stranger
 	for _, s := range strangers {
@@ -76,7 +81,8 @@ func Strangers(t testing.TB) []Stranger {
 		draw.Draw(crop, crop.Rect, groups[s.group], r.Min, draw.Src)
 		out = append(out, Stranger{s.group, encode(crop, 92)})
 	}
-	return out
+	met = out
+	return met
 }
 
 // strangers are where the faces are, the most frontal ones first.
@@ -156,8 +162,9 @@ func Engine(t testing.TB, model string) *face.Engine {
 }
 
 var (
-	mu      sync.Mutex // guards engines
+	mu      sync.Mutex // guards what follows
 	engines = map[string]*face.Engine{}
+	met     []Stranger // Strangers, once they were cut out
 )
 
 // Mirror exchanges left and right.
