@@ -619,3 +619,49 @@ func TestADecisionIsToldToWhoClosedThePage(t *testing.T) {
 		t.Error("the address is in the log")
 	}
 }
+
+func TestWhatWasSentBackTooOftenIsForASupervisor(t *testing.T) {
+	policy := cases.DefaultPolicy()
+	policy.Attempts = 1
+	policy.FourEyes.Risks = []string{"handoff.reported"}
+	s := servertest.StartWith(t, func(c *cases.Config) { c.Policy = policy })
+	p, r, boss := waiting(t, s), s.Staff(t, "reviewer"), s.Staff(t, "supervisor")
+	blurred := decision(2, "resubmit", reason("document.blurred", "document_back"))
+	take(t, r, p.CaseID)
+	decide(r, t, p.CaseID, blurred).Want(t, 200)
+	p.Keep("document_back", 4)
+	submit2(t, s, p)
+	take(t, r, p.CaseID)
+	decide(r, t, p.CaseID, blurred).Want(t, 409, "attempts_exhausted")
+	r.Do("POST", servertest.Review(p.CaseID, "/escalate"), map[string]any{"level": 2}).Want(t, 200)
+	take(t, boss, p.CaseID)
+	decide(boss, t, p.CaseID, blurred).Want(t, 200)
+
+	// Somebody reports it meanwhile; once that is cleared, it still is a risk that two people look at.
+	phone, _ := p.Phone("document_back")
+	phone.Do("POST", "/v1/capture/deny", map[string]any{"report": true}).Want(t, 200)
+	take(t, r, p.CaseID)
+	r.Do("POST", servertest.Review(p.CaseID, "/release"), map[string]any{"note": "called them"}).Want(t, 200)
+	p.Keep("document_back", 6)
+	submit2(t, s, p)
+	take(t, r, p.CaseID)
+	if a := lookAtAll(t, r, p.CaseID); a.Get("levels.1.four_eyes") != true {
+		t.Errorf("not a risk: %s", a.Body)
+	}
+	decide(r, t, p.CaseID, decision(2, "approve")).Want(t, 202)
+}
+
+// An objection brings a refusal back to the queue, with what the applicant says.
+func TestAnObjectionIsReadByWhoDecides(t *testing.T) {
+	s := servertest.Start(t)
+	p, r, other := waiting(t, s), s.Staff(t, "reviewer"), s.Staff(t, "reviewer")
+	take(t, r, p.CaseID)
+	decide(r, t, p.CaseID, decision(2, "reject", reason("document.tampered", ""))).Want(t, 200)
+	p.Do("POST", p.Path("/objection"), map[string]any{"text": "It is my document."}).Want(t, 200)
+	take(t, other, p.CaseID)
+	a := lookAtAll(t, other, p.CaseID)
+	if a.String("evidence.objections.0.text") != "It is my document." || a.String("levels.1.state") != "in_review" {
+		t.Errorf("the objection: %s", a.Body)
+	}
+	decide(other, t, p.CaseID, decision(2, "approve")).Want(t, 200)
+}

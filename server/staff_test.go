@@ -141,9 +141,18 @@ func TestAnAdminKeepsTheAccountsOfStaff(t *testing.T) {
 	r.SignInStaff().Want(t, 200)
 	// A lost phone: the next sign-in sets up anew.
 	admin.Do("DELETE", path+"/"+id+"/second-factor", nil).Want(t, 204)
-	if a := signIn(r).Want(t, 401, "second_factor_required"); a.Get("enrol") != true {
-		t.Errorf("after it was forgotten: %s", a.Body)
+	first := signIn(r).Want(t, 401, "second_factor_required")
+	if first.Get("enrol") != true {
+		t.Errorf("after it was forgotten: %s", first.Body)
 	}
+	second(r, first.String("challenge"), "123456").Want(t, 401, "second_factor_over") // there is nothing to hold it against
+	setup := r.Do("POST", "/v1/session/second-factor/enrol", map[string]any{"challenge": first.String("challenge"), "method": "totp"}).Want(t, 200)
+	if png, err := base64.StdEncoding.DecodeString(setup.String("totp.qr_png")); err != nil || !strings.HasPrefix(string(png), "\x89PNG") || !strings.HasPrefix(setup.String("totp.url"), "otpauth://totp/") {
+		t.Errorf("what is set up: %s", setup.Body)
+	}
+	second(r, setup.String("challenge"), s.Code(t, r.Secret)).Want(t, 401, "second_factor_wrong") // of the former phone
+	second(r, setup.String("challenge"), s.Code(t, setup.String("totp.secret"))).Want(t, 200)
+	r.Do("GET", "/v1/review/cases", nil).Want(t, 200)
 	if made.String("email") != "new@example.com" || made.Get("disabled_at") != nil {
 		t.Errorf("made: %s", made.Body)
 	}
