@@ -123,7 +123,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	if len(cfg.Policy.Requires.Level3) > 0 {
 		if bad := cfg.Script.Check(cfg.Operator, cfg.Now()); bad != nil {
-			return nil, fmt.Errorf("the script of recordings cannot be used:\n%s", strings.Join(bad, "\n"))
+			return nil, fmt.Errorf("the script of recordings does not fit %q; how the name is said can be written in the script, under spoken:\n%s", cfg.Operator, strings.Join(bad, "\n"))
 		}
 	}
 	if cfg.Log == nil {

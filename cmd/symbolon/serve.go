@@ -57,6 +57,7 @@ func (p *program) greet(c config, w io.Writer) {
 		fmt.Fprintf(&b, "  Key     %s (keep a copy elsewhere: without it nobody can read the data)\n", c.KeyFile)
 	}
 	fmt.Fprintf(&b, "  Reading %s\n", p.reading)
+	fmt.Fprintf(&b, "  Playing %s\n", p.playing)
 	if p.alipay != nil {
 		fmt.Fprintf(&b, "  Alipay  %s\n", p.alipay)
 	}
