@@ -238,12 +238,19 @@ func cut(ctx context.Context, dir string, k kind, plan uploadPlan) (took []int64
 		}
 		defer c.Close()
 		began := time.Now()
-		at, err := c.offset(i)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.patch(i, at, body[at:at+4096]); err != nil {
-			return nil, err
+		for {
+			at, err := c.offset(i)
+			if err != nil {
+				return nil, err
+			}
+			// On a busy machine the old request may be let in after the offset was told; clients ask again.
+			err = c.patch(i, at, body[at:at+4096])
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, errOffset) {
+				return nil, err
+			}
 		}
 		took = append(took, time.Since(began).Nanoseconds())
 	}
@@ -314,11 +321,24 @@ func (c *sender) answer(want int) error {
 	if err != nil {
 		return err
 	}
+	if status == 409 && header["content-length"] != "" {
+		n, err := strconv.Atoi(header["content-length"])
+		if err != nil {
+			return err
+		}
+		if _, err := c.in.Discard(n); err != nil {
+			return err
+		}
+		return errOffset
+	}
 	if got := header["upload-offset"]; status != 204 || got != strconv.Itoa(want) {
 		return fmt.Errorf("a PATCH to %d was answered %d, offset %q", want, status, got)
 	}
 	return nil
 }
+
+// errOffset says that an upload is not where its sender believes.
+var errOffset = errors.New("the offset is another one")
 
 // offset asks how far an upload is.
 func (c *sender) offset(i int) (int, error) {
