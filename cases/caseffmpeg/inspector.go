@@ -71,6 +71,11 @@ func Find(ctx context.Context) (*Inspector, error) {
 	if i.ffprobe, err = exec.LookPath("ffprobe"); err != nil {
 		return nil, fmt.Errorf("%w: ffprobe is missing", ErrAbsent)
 	}
+	room, err := inMemory(strings.NewReader(""))
+	if err != nil {
+		return nil, fmt.Errorf("%w: there is nothing to hand recordings over in: %w", ErrAbsent, err)
+	}
+	room.Close()
 	i.shell, _ = exec.LookPath("sh")
 	ctx, cancel := context.WithTimeout(ctx, findFor)
 	defer cancel()
