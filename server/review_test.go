@@ -1,8 +1,10 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +12,9 @@ import (
 	"time"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casebundle"
+	"github.com/symbolon/symbolon/seal"
+	"github.com/symbolon/symbolon/server"
 	"github.com/symbolon/symbolon/server/servertest"
 )
 
@@ -664,4 +669,28 @@ func TestAnObjectionIsReadByWhoDecides(t *testing.T) {
 		t.Errorf("the objection: %s", a.Body)
 	}
 	decide(other, t, p.CaseID, decision(2, "approve")).Want(t, 200)
+}
+
+func TestASupervisorTakesTheEvidenceOut(t *testing.T) {
+	key := seal.NewSigningKey()
+	s := servertest.Start(t, func(c *server.Config) {
+		rules := c.Cases
+		c.Bundle = func(ctx context.Context, id string, w io.Writer) error {
+			return casebundle.Write(ctx, casebundle.Config{Cases: rules, Key: key, Operator: "Example"}, id, w)
+		}
+		c.TempDir = t.TempDir()
+	})
+	p, boss := waiting(t, s), s.Staff(t, "supervisor")
+	path := servertest.Review(p.CaseID, "/bundle")
+	boss.Do("GET", path, nil).Want(t, 409, "not_leased")
+	take(t, boss, p.CaseID)
+	a := boss.Do("GET", path, nil).Want(t, 200)
+	pub := key.Public()
+	v, err := casebundle.Verify(bytes.NewReader(a.Body), int64(len(a.Body)), &pub)
+	if err != nil || v.CaseID != p.CaseID || v.Media != 2 || v.Looks != 1 {
+		t.Errorf("%+v %v", v, err)
+	}
+	if !strings.Contains(a.Header.Get("Content-Disposition"), p.CaseID+".zip") || a.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("headers: %v", a.Header)
+	}
 }

@@ -17,10 +17,7 @@ import (
 func afterPlace(at string, t time.Time, then bson.D) bson.A {
 	both := bson.A{}
 	for i := range then { // (a, b) > (x, y): a > x, or a = x and b > y
-		row := bson.D{{Key: at, Value: t}}
-		for _, e := range then[:i] {
-			row = append(row, e)
-		}
+		row := append(bson.D{{Key: at, Value: t}}, then[:i]...)
 		both = append(both, append(row, bson.E{Key: then[i].Key, Value: bson.D{{Key: "$gt", Value: then[i].Value}}}))
 	}
 	return append(bson.A{bson.D{{Key: at, Value: bson.D{{Key: "$gt", Value: t}}}}}, both...)
