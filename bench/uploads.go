@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -476,7 +477,12 @@ func symbolonSink(name, program string) kind {
 			said, _ := os.ReadFile(log.Name())
 			return nil, fmt.Errorf("%w\n%s", err, said)
 		}
-		return s, nil
+		// Its door is open before everything behind it is; an answer says that it is.
+		res, err := http.Get("http://" + s.address + "/readyz")
+		if err != nil {
+			return nil, err
+		}
+		return s, res.Body.Close()
 	}}
 }
 
