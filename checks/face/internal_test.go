@@ -250,8 +250,8 @@ func TestGraphComputes(t *testing.T) {
 		x.d[i] = float32(i%3) + 1 // every pixel is 1, 2, 3
 	}
 	out := g.run(s, x)
-	// The weights are (1, 2), (-0.5, 1), (0, 1) for each channel; the bias 0.5 and -0.25.
-	if got := out[0].d; len(got) != 2 || got[0] != 1-1+0+0.5 || got[1] != 2+2+3-0.25 {
+	// The weights are (1, 2), (-0.5, 1), (0, 1) for each channel, the bias 0.5 and -0.25: 1 - 1 + 0 + 0.5, and 2 + 2 + 3 - 0.25.
+	if got := out[0].d; len(got) != 2 || got[0] != 0.5 || got[1] != 6.75 {
 		t.Errorf("%v", got)
 	}
 	// What is lent comes back: a second run needs nothing new.

@@ -123,11 +123,10 @@ func faceCompare(ctx context.Context, args []string, std stdio) error {
 	return err
 }
 
-// pair is two pictures, whether they show one person, and how far apart they are.
+// pair is two pictures, and whether they show one person.
 type pair struct {
-	a, b     string
-	same     bool
-	distance float64
+	a, b string
+	same bool
 }
 
 const maxPairs = 5_000_000
