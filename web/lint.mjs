@@ -28,7 +28,7 @@ function files(dir) {
 }
 
 let bad = 0;
-for (const dir of ["shared", "desk", "phone", "diagnose"]) {
+for (const dir of ["shared", "desk", "phone", "review", "diagnose"]) {
   for (const path of files(join(root, dir))) {
     const style = path.endsWith(".css");
     if (path === tokens || !(style || /\.tsx?$/.test(path))) continue;

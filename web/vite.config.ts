@@ -20,7 +20,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     cssCodeSplit: true,
-    rolldownOptions: { input: { desk: "index.html", phone: "h.html", diagnose: "diagnose.html" } },
+    rolldownOptions: { input: { desk: "index.html", phone: "h.html", review: "review.html", diagnose: "diagnose.html" } },
   },
   server: {
     proxy: {

@@ -80,7 +80,7 @@ test.each([
   expect(pair(dark, a, b)).toBeGreaterThanOrEqual(least);
 });
 
-test.each(["index.html", "h.html"])("the browser's own bars around %s have the page's colour, and nothing is inline", (name) => {
+test.each(["index.html", "h.html", "review.html"])("the browser's own bars around %s have the page's colour, and nothing is inline", (name) => {
   const html = readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
   const themes = [...html.matchAll(/name="theme-color" content="(#\w{6})" media="\(prefers-color-scheme: (\w+)\)"/g)].map((m) => [m[2], m[1]]);
   expect(themes).toEqual([["light", light.get("bg")], ["dark", dark.get("bg")]]);

@@ -93,7 +93,7 @@ test("every reason that sends an applicant back says what and how", () => {
 });
 
 test("no words are kept that nothing says", () => {
-  const source = ["shared", "desk", "phone", "diagnose"]
+  const source = ["shared", "desk", "phone", "review", "diagnose"]
     .flatMap((dir) => readdirSync(new URL(`../${dir}/`, import.meta.url), { recursive: true }).map((n) => `../${dir}/${String(n)}`))
     .filter((n) => /\.tsx?$/.test(n))
     .map((n) => readFileSync(new URL(n, import.meta.url), "utf8"))
