@@ -31,6 +31,7 @@ func serve(ctx context.Context, args []string, std stdio) error {
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(50))
 	}
+	debug.FreeOSMemory() // what only the start needed, half of it all
 	p.greet(c, std.out)
 	return p.run(ctx)
 }
