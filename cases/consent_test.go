@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casetest"
 )
 
-// policyWith is the default policy with parts of its file replaced.
+// policyWith is the policy that asks for photos alone with parts of its file replaced.
 func policyWith(t *testing.T, pairs ...string) cases.Policy {
 	t.Helper()
-	file := string(cases.DefaultPolicyFile())
+	file := string(casetest.PolicyFile("[documents]", "[]"))
 	for i := 0; i < len(pairs); i += 2 {
 		if !strings.Contains(file, pairs[i]) {
 			t.Fatalf("the policy has no %q", pairs[i])

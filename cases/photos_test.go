@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/checks"
 	"github.com/symbolon/symbolon/checks/checkstest"
 )
@@ -115,7 +116,7 @@ func TestBadPhotosAreSentBackWithTheirReason(t *testing.T) {
 
 func TestThePolicySaysWhatIsSentBack(t *testing.T) {
 	b := newBench(t)
-	b.policy = cases.DefaultPolicy()
+	b.policy = casetest.Photos()
 	b.policy.Checks.SendBack = []string{"document.dark"}
 	b.open()
 	blurred := card(checkstest.Front, func(m *image.RGBA) *image.RGBA { return checkstest.Blurred(m, 9) })
@@ -137,7 +138,7 @@ func TestRulesApproveOnlyWhatTheyAreSureOf(t *testing.T) {
 		"nothing was read":     {&reader{texts: []string{"~~~"}}, cases.InReview},
 	} {
 		b := newBench(t)
-		b.policy = cases.DefaultPolicy()
+		b.policy = casetest.Photos()
 		b.policy.Approve.Level2 = "rules"
 		b.reader = row.reader
 		b.open()

@@ -31,7 +31,7 @@ type bench struct {
 	path  string
 	keys  *seal.Keyring
 
-	policy cases.Policy // for open; the default one where it has no version
+	policy cases.Policy // for open; casetest.Photos where it has no version
 	reader cases.Reader // the same
 
 	mu        sync.Mutex
@@ -60,6 +60,9 @@ func (b *bench) open() {
 	}
 	b.t.Cleanup(func() { store.Close() })
 	b.store = store
+	if b.policy.Version == "" {
+		b.policy = casetest.Photos()
+	}
 	b.Service, err = cases.New(b.t.Context(), cases.Config{
 		Store: store, History: store, Accounts: store, Keys: b.keys,
 		Now:     func() time.Time { b.mu.Lock(); defer b.mu.Unlock(); return b.now },

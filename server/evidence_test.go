@@ -307,7 +307,9 @@ func TestRacersCannotSpendAChallengeTwice(t *testing.T) {
 	var wg sync.WaitGroup
 	kept := make(chan int, 8)
 	for range 8 {
-		wg.Go(func() { kept <- phone.Do("POST", phone.Path("/steps/face/evidence"), body, "Content-Type", kind).Status })
+		wg.Go(func() {
+			kept <- phone.Do("POST", phone.Path("/steps/face/evidence"), body, "Content-Type", kind).Status
+		})
 	}
 	wg.Wait()
 	close(kept)

@@ -26,7 +26,7 @@ func TestAnOfferNamesStepsThatAPhoneCanDoNow(t *testing.T) {
 	offer(map[string]any{"steps": []string{}}).Want(t, 422, "invalid_fields")
 	offer(map[string]any{"steps": many}).Want(t, 422, "invalid_fields")
 	offer(map[string]any{"steps": []string{"document_front", "document_front"}}).Want(t, 422, "invalid_fields")
-	offer(map[string]any{"steps": []string{"document_front"}, "provider": "alipay"}).Want(t, 422, "invalid_fields")
+	offer(map[string]any{"steps": []string{"document_front"}, "provider": "alipay"}).Want(t, 409, "alipay_not_configured")
 	offer(map[string]any{"steps": []string{"face"}}).Want(t, 404, "step_unknown")
 	offer(map[string]any{"steps": []string{"document_front"}, "surprise": 1}).Want(t, 400, "json_malformed")
 	offer(map[string]any{"steps": "document_front"}).Want(t, 400, "json_malformed")

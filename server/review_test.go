@@ -13,6 +13,7 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casebundle"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/seal"
 	"github.com/symbolon/symbolon/server"
 	"github.com/symbolon/symbolon/server/servertest"
@@ -220,7 +221,7 @@ func TestANoteIsForStaffAndNothingElse(t *testing.T) {
 }
 
 func TestFourEyesAreTwoPeople(t *testing.T) {
-	policy := cases.DefaultPolicy()
+	policy := casetest.Photos()
 	policy.FourEyes.Levels = []int{2}
 	s := servertest.StartWith(t, func(c *cases.Config) { c.Policy = policy })
 	p, first, second := waiting(t, s), s.Staff(t, "reviewer"), s.Staff(t, "reviewer")
@@ -264,7 +265,7 @@ func TestNobodyDecidesOnTheirOwnCase(t *testing.T) {
 }
 
 func TestALowerLevelIsApprovedFirst(t *testing.T) {
-	policy := cases.DefaultPolicy()
+	policy := casetest.Photos()
 	policy.Approve.Level1 = "person"
 	s := servertest.StartWith(t, func(c *cases.Config) { c.Policy = policy })
 	p, r := waiting(t, s), s.Staff(t, "reviewer")
@@ -626,7 +627,7 @@ func TestADecisionIsToldToWhoClosedThePage(t *testing.T) {
 }
 
 func TestWhatWasSentBackTooOftenIsForASupervisor(t *testing.T) {
-	policy := cases.DefaultPolicy()
+	policy := casetest.Photos()
 	policy.Attempts = 1
 	policy.FourEyes.Risks = []string{"handoff.reported"}
 	s := servertest.StartWith(t, func(c *cases.Config) { c.Policy = policy })

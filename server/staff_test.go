@@ -15,6 +15,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/server"
 	"github.com/symbolon/symbolon/server/servertest"
 )
@@ -90,7 +91,7 @@ func TestSessionsOfStaffAreShort(t *testing.T) {
 }
 
 func TestWithoutThePolicyStaffMayGoWithoutASecondFactor(t *testing.T) {
-	policy := cases.DefaultPolicy()
+	policy := casetest.Photos()
 	policy.Staff.SecondFactor = cases.FactorOptional
 	s := servertest.StartWith(t, func(c *cases.Config) { c.Policy = policy })
 	c := s.NewBrowser(t)

@@ -19,6 +19,7 @@ import (
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/caseffmpeg/cliptest"
 	"github.com/symbolon/symbolon/cases/casesqlite"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/checks"
 	"github.com/symbolon/symbolon/seal"
 )
@@ -45,7 +46,7 @@ func newApplicant(t *testing.T, i cases.Inspector) *applicant {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	policy := cases.DefaultPolicy()
+	policy := casetest.Photos()
 	policy.Consents, policy.Attempts, policy.Checks.SendBack = nil, 20, nil
 	words, err := cases.ReadScript(strings.NewReader(script))
 	if err != nil {

@@ -45,7 +45,7 @@ func TestACaseIsReadToItsEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer store.Close()
-			policy := cases.DefaultPolicy()
+			policy := casetest.Photos()
 			policy.Approve.Level2 = "rules"
 			evidence := map[string][]byte{"upl_1": checkstest.Evidence(row.front), "upl_2": checkstest.Evidence(row.back)}
 			s, err := cases.New(ctx, cases.Config{

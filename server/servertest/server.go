@@ -21,6 +21,7 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casesqlite"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/handoff"
 	"github.com/symbolon/symbolon/handoff/handoffredis"
 	"github.com/symbolon/symbolon/live"
@@ -103,7 +104,7 @@ func At(t testing.TB, origin string) *Server {
 	return &Server{URL: origin, Address: u.Host, check: contract(t)}
 }
 
-// Start runs a server until the test ends. Each change may alter its configuration.
+// Start runs a server that asks for photos alone until the test ends. Each change may alter its configuration.
 func Start(t testing.TB, change ...func(*server.Config)) *Server {
 	t.Helper()
 	return StartWith(t, nil, change...)
@@ -131,7 +132,8 @@ func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server
 	s.Hub, err = live.New(live.Config{Bus: liveredis.New(client), Now: s.Clock.Now})
 	must(t, err)
 	casesConfig := cases.Config{
-		Store: store, History: store, Accounts: store, Keys: keys, Now: s.Clock.Now, Log: log,
+		Policy: casetest.Photos(),
+		Store:  store, History: store, Accounts: store, Keys: keys, Now: s.Clock.Now, Log: log,
 		Changed:     func(ctx context.Context, caseID string) { s.Hub.Changed(ctx, caseID) },
 		Evidence:    func(ctx context.Context, uploadID string) (cases.Evidence, error) { return s.Media.Open(ctx, uploadID) },
 		Destroy:     s.destroy,
@@ -208,10 +210,10 @@ func StartWith(t testing.TB, ofCases func(*cases.Config), change ...func(*server
 	return s
 }
 
-// Policy is the default policy with a change to it.
+// Policy is the policy of Start with a change to it.
 func Policy(t testing.TB, change func(*cases.Policy)) cases.Policy {
 	t.Helper()
-	p := cases.DefaultPolicy()
+	p := casetest.Photos()
 	change(&p)
 	b, err := yaml.Marshal(p)
 	must(t, err)
