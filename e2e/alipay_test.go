@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/server/servertest"
 )
 
@@ -48,14 +48,7 @@ func testGateway(t *testing.T, binary string) []string {
 
 // byAlipay has a face recognised by the TEST GATEWAY, after it failed there once, and hands Level 2 in.
 func (w *world) byAlipay(t *testing.T) {
-	policy := filepath.Join(t.TempDir(), "policy.yaml")
-	file := bytes.Replace(cases.DefaultPolicyFile(), []byte("level_2: [documents]"), []byte("level_2: [documents, face]"), 1)
-	if bytes.Equal(file, cases.DefaultPolicyFile()) {
-		t.Fatal("the default policy does not have the line that is changed here")
-	}
-	if err := os.WriteFile(policy, file, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	policy := policyFile(t, casetest.PolicyFile("[documents, face]", "[]"))
 	server := newProgram(t, w.binary, false, append(testGateway(t, w.binary), "--policy", policy, "--face-model", "off")...)
 	p := w.newPair(t, site{url: server.url}, "en")
 	p.phone = w.browser.open(t, phoneDevice, "en")

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/server/servertest"
 )
 
@@ -48,10 +49,7 @@ const onEveryRecording = `(() => {
 // recordings goes through Level 3: both clips, on a slow line, through a power cut, a lost network and a reload, and
 // what is stored is what was recorded.
 func (w *world) recordings(t *testing.T) {
-	policy := filepath.Join(t.TempDir(), "policy.yaml")
-	if err := os.WriteFile(policy, recordingPolicy(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	policy := policyFile(t, recordingPolicy(t))
 	p := &person{
 		T: t, server: newProgram(t, w.binary, false, "--policy", policy), camera: w.camera, email: "lin@example.com",
 		desk: w.browser.open(t, deskDevice, "en"), phone: w.browser.open(t, phoneDevice, "en"),
@@ -69,15 +67,7 @@ func (w *world) recordings(t *testing.T) {
 // recordingPolicy is the default policy with Level 3 on and nothing that sends photos back.
 func recordingPolicy(t *testing.T) []byte {
 	t.Helper()
-	text := string(cases.DefaultPolicyFile())
-	for _, change := range [][2]string{
-		{"\n  level_2: [", "\n  level_2: [documents] #"}, {"\n  level_3: [", "\n  level_3: [clip_document, clip_statement] #"},
-	} {
-		if strings.Count(text, change[0]) != 1 {
-			t.Fatalf("the default policy has no single %q", change[0])
-		}
-		text = strings.Replace(text, change[0], change[1], 1)
-	}
+	text := string(casetest.PolicyFile("[documents]", "[clip_document, clip_statement]"))
 	before, rest, ok := strings.Cut(text, "  send_back:\n")
 	if !ok {
 		t.Fatal("the default policy has no send_back")

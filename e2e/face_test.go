@@ -40,11 +40,8 @@ func (w *world) faces(t *testing.T) {
 	if err := os.Rename(w.camera.path+".next", w.camera.path); err != nil {
 		t.Fatal(err)
 	}
-	policy := filepath.Join(t.TempDir(), "policy.yaml")
 	text := strings.Replace(string(recordingPolicy(t)), "level_2: [documents]", "level_2: [documents, face]", 1)
-	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	policy := policyFile(t, []byte(text))
 	server := newProgram(t, w.binary, false, "--policy", policy)
 	own, err := facetest.Document(still)
 	if err != nil {
@@ -85,7 +82,9 @@ func (w *world) faces(t *testing.T) {
 		verdict string
 		check   func(cases.FaceResult) bool
 	}{
-		{first, "pass", func(f cases.FaceResult) bool { return f.Compared && f.Distance <= f.Accept && len(f.Actions) == 4 && f.Template != nil }},
+		{first, "pass", func(f cases.FaceResult) bool {
+			return f.Compared && f.Distance <= f.Accept && len(f.Actions) == 4 && f.Template != nil
+		}},
 		{second, "review", func(f cases.FaceResult) bool { return f.Alternative == "person" && !f.Compared && f.Template != nil }},
 	} {
 		c, files := p.openStored(row.of.caseID)

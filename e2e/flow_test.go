@@ -40,10 +40,10 @@ type world struct {
 }
 
 // newPerson starts a server of their own for a person, with an empty desk and phone.
-func (w *world) newPerson(t *testing.T, lang string, secure bool) *person {
+func (w *world) newPerson(t *testing.T, lang string, secure bool, more ...string) *person {
 	t.Helper()
 	return &person{
-		T: t, server: newProgram(t, w.binary, secure), camera: w.camera, photos: map[string][]byte{}, email: "lin@example.com",
+		T: t, server: newProgram(t, w.binary, secure, more...), camera: w.camera, photos: map[string][]byte{}, email: "lin@example.com",
 		desk: w.browser.open(t, deskDevice, lang), phone: w.browser.open(t, phoneDevice, lang),
 	}
 }
@@ -73,13 +73,20 @@ func TestBrowser(t *testing.T) {
 func (w *world) fromScanToStore(t *testing.T) {
 	for _, lang := range []string{"en", "zh-CN"} {
 		t.Run(lang, func(t *testing.T) {
-			p := w.newPerson(t, lang, lang != "en")
+			var more []string
+			if lang == "en" {
+				more = []string{"--policy", ""} // as the program comes: with the face after the photos
+			}
+			p := w.newPerson(t, lang, lang != "en", more...)
 			p.served()
 			p.signUp()
 			p.level1()
 			p.toPhone()
 			p.pair()
 			p.photographs()
+			if lang == "en" {
+				p.declinesTheFace()
+			}
 			p.done()
 			p.stored()
 		})
@@ -388,6 +395,15 @@ func (p *person) powerCut() {
 	for _, tab := range []*tab{d, ph} {
 		tab.serverAway(false)
 	}
+}
+
+// declinesTheFace takes the other way, which is as large as the yes; a person decides then.
+func (p *person) declinesTheFace() {
+	p.Helper()
+	ph := p.phone
+	ph.screen("face-consent")
+	ph.seen("face-decline")
+	ph.press("face-decline")
 }
 
 func (p *person) done() {

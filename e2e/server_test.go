@@ -9,10 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/symbolon/symbolon/cases/casetest"
 )
 
 // program is the built server in a folder of its own, on one port for its whole life.
@@ -27,6 +30,16 @@ type program struct {
 	cmd   *exec.Cmd
 	stdin interface{ Close() error }
 	log   *lockedBuffer
+}
+
+// policyFile writes a policy where a program finds it.
+func policyFile(t *testing.T, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // buildProgram builds the server as a release is built; SYMBOLON_TEST_BINARY may name one that
@@ -48,7 +61,8 @@ func buildProgram(t *testing.T) string {
 	return binary
 }
 
-// newProgram starts the server on an empty folder, with more settings where given. With secure, phones reach it as they do at
+// newProgram starts the server on an empty folder, with more settings where given. Without a policy among them it asks for
+// photos alone; an empty one is the program's own. With secure, phones reach it as they do at
 // home: over TLS, with a certificate that the server made.
 func newProgram(t *testing.T, binary string, secure bool, more ...string) *program {
 	t.Helper()
@@ -57,6 +71,9 @@ func newProgram(t *testing.T, binary string, secure bool, more ...string) *progr
 	p.phones = p.url
 	p.args = []string{"--listen", "127.0.0.1:" + port, "--data", p.data, "--operator-name", "Meridian", "--log", "json"}
 	p.args = append(p.args, more...)
+	if !slices.Contains(more, "--policy") {
+		p.args = append(p.args, "--policy", policyFile(t, casetest.PolicyFile("[documents]", "[]")))
+	}
 	if secure {
 		port := freePort(t)
 		p.phones = "https://localhost:" + port

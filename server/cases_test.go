@@ -81,7 +81,7 @@ func TestIdentityIsMaskedOnceItIsStored(t *testing.T) {
 	p.Do("GET", p.Path("/identity"), nil).Want(t, 404, "identity_unknown")
 	in := servertest.Identity()
 	put := p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 200)
-	personal := []string{"三样本", "11010519491231002X", "1949", "样本路"}
+	personal := []string{"三样本", "11010519491231002X", "1949-12-31", "样本路"}
 	masked := func(a *servertest.Answer) {
 		t.Helper()
 		for _, value := range personal {
