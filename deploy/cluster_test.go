@@ -27,6 +27,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/symbolon/symbolon/cases/casetest"
 	"github.com/symbolon/symbolon/seal"
 	"github.com/symbolon/symbolon/server/contract"
 )
@@ -118,7 +119,13 @@ func startCluster(t *testing.T) *cluster {
 	c.redisAt = free[4]
 	c.public = "localhost:" + c.ports[proxy]
 
+	// What is handed over here are photos; nobody stands before a camera.
+	policy := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(policy, casetest.PolicyFile("[documents]", "[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	c.env = []string{
+		"SYMBOLON_POLICY=" + policy,
 		"PATH=" + os.Getenv("PATH"),
 		"SYMBOLON_KEY=" + seal.NewKey().Encode(),
 		"SYMBOLON_DATA=" + filepath.Join(c.dir, "data"),
