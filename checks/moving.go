@@ -27,6 +27,8 @@ type Moving struct {
 }
 
 // Frame takes one frame of width × height bytes, which it does not keep.
+//
+//go:norace
 func (w *Watcher) Frame(pix []byte) {
 	// Every fourth pixel of every fourth line is enough for light and movement, and keeps the noise of a
 	// camera, by which a picture that stands still is told from one in which nothing moves.
@@ -130,6 +132,8 @@ func stretch(of []float32, is func(float32) bool) (longest time.Duration, share 
 
 // edgeWidth is the mean width of edges that run down the picture: from where it begins to grow brighter or darker
 // to where it stops (after Marziliano and others, "A no-reference perceptual blur metric", 2002). 0 where there are too few.
+//
+//go:norace
 func edgeWidth(pix []byte, w, h int) float32 {
 	const (
 		strong = 24 // difference over two pixels, at least, for an edge

@@ -10,6 +10,8 @@ import (
 // Shrink returns a picture whose longer side has at most longest pixels; each of its pixels is the mean of
 // those that it stands for, so fine detail fades rather than turning into a pattern. A picture that is small
 // enough already is copied as it is.
+//
+//go:norace
 func Shrink(m image.Image, longest int) *image.RGBA {
 	b := m.Bounds()
 	w, h := b.Dx(), b.Dy()
@@ -53,6 +55,8 @@ func Shrink(m image.Image, longest int) *image.RGBA {
 }
 
 // GreyOf returns the brightness of a picture (ITU-R BT.601).
+//
+//go:norace
 func GreyOf(m *image.RGBA) *image.Gray {
 	out := image.NewGray(image.Rect(0, 0, m.Rect.Dx(), m.Rect.Dy()))
 	for y := range out.Rect.Dy() {
@@ -66,6 +70,8 @@ func GreyOf(m *image.RGBA) *image.Gray {
 }
 
 // Turned returns a grey picture turned clockwise by quarters of a circle.
+//
+//go:norace
 func Turned(m *image.Gray, quarters int) *image.Gray {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	quarters = (quarters%4 + 4) % 4
@@ -160,6 +166,8 @@ func middleOf(p *image.RGBA) found {
 }
 
 // distances returns how far each pixel's colour is from the margin's.
+//
+//go:norace
 func distances(s *image.RGBA) []float64 {
 	w, h := s.Rect.Dx(), s.Rect.Dy()
 	var hist [3][256]int
@@ -259,6 +267,8 @@ func around(mask []bool, w, h int, all bool) []bool {
 }
 
 // fillHoles sets what is unset and cut off from the edge.
+//
+//go:norace
 func fillHoles(mask []bool, w, h int) {
 	outside := make([]bool, len(mask))
 	var todo []int

@@ -189,6 +189,8 @@ func measures(pairs ...any) map[string]float64 {
 }
 
 // readable is the document with a little around it, so that no letter at its edge is lost.
+//
+//go:norace
 func readable(work *image.RGBA, f found) *image.Gray {
 	box := work.Rect
 	if f.sure {
@@ -227,6 +229,8 @@ func contrastOf(g *image.Gray) float64 {
 }
 
 // patches returns the means of squares of the picture.
+//
+//go:norace
 func patches(g *image.Gray, edge int) (means []float64, w, h int) {
 	w, h = g.Rect.Dx()/edge, g.Rect.Dy()/edge
 	means = make([]float64, w*h)
@@ -243,6 +247,8 @@ func patches(g *image.Gray, edge int) (means []float64, w, h int) {
 
 // glareOf measures the largest connected patch of burnt-out pixels: its share of the document, the share of the box around it
 // that it fills, and the share of its rim that fades.
+//
+//go:norace
 func glareOf(m *image.RGBA) (patch, solid, soft float64) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	burnt := make([]bool, w*h)
@@ -279,6 +285,8 @@ func glareOf(m *image.RGBA) (patch, solid, soft float64) {
 
 // detailOf is the energy of the finest detail (the variance of the Laplacian) in the parts of the picture that have most of
 // it, as of this share of the parts has less, without what the flattest tenth has too, which is noise.
+//
+//go:norace
 func detailOf(g *image.Gray, most float64) float64 {
 	const edge = 16
 	w, h := g.Rect.Dx(), g.Rect.Dy()
@@ -335,6 +343,8 @@ func wholeness(f found, g *image.Gray) Verdict {
 }
 
 // detailIn is the mean second difference within a part of the picture.
+//
+//go:norace
 func detailIn(g *image.Gray, part image.Rectangle) float64 {
 	part = part.Intersect(g.Rect.Inset(1))
 	var sum, n float64
@@ -348,6 +358,7 @@ func detailIn(g *image.Gray, part image.Rectangle) float64 {
 	return sum / max(1, n)
 }
 
+//go:norace
 func colourOf(m *image.RGBA) float64 {
 	var hist [256]int
 	for i := 0; i < len(m.Pix); i += 4 {
@@ -364,6 +375,7 @@ const (
 	hashWords = hashEdge * hashEdge / 64
 )
 
+//go:norace
 func lookOf(g *image.Gray) (look [hashWords]uint64) {
 	w, h := g.Rect.Dx(), g.Rect.Dy()
 	mean := func(cx, cy int) int {

@@ -118,6 +118,8 @@ func (s Sound) Noise() float64 {
 
 // Spoken returns how much of a stretch holds what could be speech: sound that comes and goes above what is always
 // there. It cannot tell speech from music, nor what is said.
+//
+//go:norace
 func (s Sound) Spoken(from, to time.Duration) time.Duration {
 	limit := float32(max(min(s.Noise(), noisiestDB)+aboveNoiseDB, speechDB))
 	var spoken time.Duration

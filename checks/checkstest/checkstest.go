@@ -211,6 +211,8 @@ var (
 )
 
 // Photo lays a drawn document on a table and photographs it from above, sharp and well lit.
+//
+//go:norace
 func Photo(document *image.RGBA, width, height int, at Quad, on Table) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	back := inverse(at, float64(width), float64(height))
@@ -263,6 +265,8 @@ func inverse(q Quad, w, h float64) func(x, y float64) (u, v float64) {
 }
 
 // Blurred is a photo out of focus: a Gaussian of sigma pixels.
+//
+//go:norace
 func Blurred(m *image.RGBA, sigma float64) *image.RGBA {
 	if sigma <= 0 {
 		return m
@@ -324,6 +328,8 @@ func Reflecting(m *image.RGBA, at Point, radius float64) *image.RGBA {
 }
 
 // Noisy is a photo by a bad sensor: noise of this deviation, in grey levels.
+//
+//go:norace
 func Noisy(m *image.RGBA, deviation float64, seed uint64) *image.RGBA {
 	r := rand.New(rand.NewPCG(seed, 7))
 	var noise [4096]int
@@ -344,6 +350,7 @@ func Noisy(m *image.RGBA, deviation float64, seed uint64) *image.RGBA {
 	return out
 }
 
+//go:norace
 func each(m *image.RGBA, f func(x, y int, v [3]float64) [3]float64) *image.RGBA {
 	out := image.NewRGBA(m.Rect)
 	for y := range m.Rect.Dy() {

@@ -64,7 +64,7 @@ func TestChecker(t *testing.T) {
 		{name: "who", method: "GET", path: "/v1/me", status: 401, body: problem("401", "session_unknown"), header: "WWW-Authenticate: Bearer"},
 		{name: "a problem with more", method: "POST", path: "/v1/cases", status: 409, body: strings.Replace(problem("409", "case_exists"), "{", `{"case_id":"`+caseID+`",`, 1)},
 		{name: "a problem that tells", method: "POST", path: "/v1/cases", status: 409, body: strings.Replace(problem("409", "case_exists"), "{", `{"stack":"main.go:1",`, 1), want: "stack"},
-		{name: "unwritten call", method: "GET", path: "/v1/review/cases", status: 200, body: "{}", want: "not written down"},
+		{name: "unwritten call", method: "GET", path: "/v1/review/nothing", status: 200, body: "{}", want: "not written down"},
 		{name: "a page", method: "GET", path: "/", status: 200, body: "<html>", ct: "text/html"},
 		{name: "a required header", method: "POST", path: "/v1/uploads", status: 201, want: "Location"},
 		{name: "a wrong header", method: "POST", path: "/v1/uploads", status: 201, header: "Location: https://evil.example/v1/uploads/x", want: "Location"},

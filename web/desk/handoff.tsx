@@ -76,8 +76,8 @@ function Safe() {
 }
 
 function useMinutesLeft(until: string): number {
-  // The server's clock is known to a second or so: ten minutes must not read as eleven.
-  const left = () => Math.max(1, Math.ceil((Date.parse(until) - serverNow() - 1_500) / 60_000));
+  // The server's clock is known to two seconds: ten minutes must not read as eleven.
+  const left = () => Math.max(1, Math.ceil((Date.parse(until) - serverNow() - 2_500) / 60_000));
   const [n, set] = useState(left);
   useEffect(() => {
     set(left());
