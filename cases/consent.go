@@ -125,15 +125,6 @@ func (p *Policy) checkConsents(say func(format string, args ...any)) {
 	}
 }
 
-// consentRule returns the rule of a consent; ok is false where the policy does not ask for it.
-func (p Policy) consentRule(id string) (r ConsentRule, ok bool) {
-	i := slices.IndexFunc(p.Consents, func(r ConsentRule) bool { return r.ID == id })
-	if i < 0 {
-		return r, false
-	}
-	return p.Consents[i], true
-}
-
 // Words returns the texts of a consent by language, filled for an operator of this name.
 func (p Policy) Words(r ConsentRule, operator string) map[string]ConsentText {
 	out := map[string]ConsentText{}

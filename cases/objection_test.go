@@ -113,7 +113,7 @@ func TestWhoDeclinesAFaceIsLeftToAPerson(t *testing.T) {
 	b := newBench(t)
 	b.policy = policyWith(t, "level_2: [documents]", "level_2: [documents, face]")
 	b.open()
-	c, by := b.inReview()
+	c, _ := b.inReview()
 	i := slices.IndexFunc(c.Steps, func(st cases.Step) bool { return st.ID == cases.Face })
 	if i < 0 {
 		t.Fatal("Level 2 asks for no face")
@@ -124,7 +124,7 @@ func TestWhoDeclinesAFaceIsLeftToAPerson(t *testing.T) {
 	// Even where rules would approve: somebody has to.
 	b.policy = policyWith(t, "level_2: [documents]", "level_2: [documents, face]", "  level_2: person", "  level_2: rules")
 	b.open()
-	c, by = b.inReview()
+	c, _ = b.inReview()
 	who := b.reviewer()
 	for level := 1; level <= 2; level++ { // Level 1 waits, because the document stands in two cases by now
 		var err error
