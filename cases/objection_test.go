@@ -137,7 +137,7 @@ func TestWhoDeclinesAFaceIsLeftToAPerson(t *testing.T) {
 	}
 
 	// Given after all, the step is to do; declined again, it is not.
-	_, c, by = b.applicant()
+	_, c, by := b.applicant()
 	b.levelOne(c, by)
 	for _, given := range []bool{false, true, false} {
 		c = b.answered(c, by, cases.ConsentFace, given)
