@@ -65,6 +65,7 @@ func TestBrowser(t *testing.T) {
 	t.Run("recordings", w.recordings)
 	t.Run("faces", w.faces)
 	t.Run("by Alipay", w.byAlipay)
+	t.Run("reviewers", w.reviewers)
 	t.Run("the matrix", w.matrix)
 }
 
