@@ -87,6 +87,7 @@ func (w *world) reviewers(t *testing.T) {
 	r.press("tab-identity")
 	r.press("tab-documents")
 	r.seen("photo-document_back")
+	r.press("photo-document_back")
 	r.keys("a")
 	r.seen("decide-confirm")
 	r.until(`!document.querySelector("[data-test=missing]")`)

@@ -87,6 +87,7 @@ export class Phone {
   private pumping = false;
   private submitting = false;
   private matching = false;
+  private postponed = false;
   private gone = new AbortController();
   private cancels = new Map<string, AbortController>();
   private rate: { at: number; bytes: number; perSecond: number } | null = null;
@@ -422,9 +423,15 @@ export class Phone {
   /** *Later, on Wi-Fi*: ends this phone's part; everything that was kept stays. */
   async later(): Promise<void> {
     await this.doing(async () => {
-      await api.deny(false);
-      this.leave();
-      this.set({ end: "later", capture: null });
+      // The socket may tell of the end before the answer does.
+      this.postponed = true;
+      try {
+        await api.deny(false);
+      } catch (error) {
+        this.postponed = false;
+        throw error;
+      }
+      this.over("later");
     });
   }
 
@@ -861,7 +868,8 @@ export class Phone {
     // Another tab of this phone goes on with what is kept here.
     if (end === "elsewhere") this.stop();
     else this.leave();
-    this.set({ end, landing: null, capture: null });
+    this.set({ end: this.postponed ? "later" : end, landing: null, capture: null });
+    this.postponed = false;
   }
 
   /** Stops everything that runs for the present handoff. */
