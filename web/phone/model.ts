@@ -868,7 +868,9 @@ export class Phone {
     // Another tab of this phone goes on with what is kept here.
     if (end === "elsewhere") this.stop();
     else this.leave();
-    this.set({ end: this.postponed ? "later" : end, landing: null, capture: null });
+    // That it ended for this reason may be told more than once, and of an end that was wanted only the wish counts.
+    const wanted = this.postponed || this.facts.end === "later";
+    this.set({ end: wanted ? "later" : end, landing: null, capture: null });
     this.postponed = false;
   }
 
