@@ -16,8 +16,8 @@ import (
 // facesFor is how long the moves may take: the film makes each of them once in six seconds, in an order of its own.
 const facesFor = 100 * time.Second
 
-// faces has faces recognised: somebody who moves before the camera, against a document with their portrait and against one
-// with somebody else's; then a person is asked to look.
+// faces goes through all three levels to their approval with somebody who moves before the camera, against a document with their
+// portrait. Against one with somebody else's the face fails, and a person is asked to look.
 func (w *world) faces(t *testing.T) {
 	engine := facetest.Engine(t, face.MobileFaceNet)
 	still := facetest.Still(t)
@@ -39,8 +39,7 @@ func (w *world) faces(t *testing.T) {
 	if err := os.Rename(w.camera.path+".next", w.camera.path); err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Replace(string(recordingPolicy(t)), "level_2: [documents]", "level_2: [documents, face]", 1)
-	policy := policyFile(t, []byte(text))
+	policy := policyFile(t, peoplePolicy(t))
 	server := newProgram(t, w.binary, false, "--policy", policy)
 	own, err := facetest.Document(still)
 	if err != nil {
@@ -57,6 +56,7 @@ func (w *world) faces(t *testing.T) {
 	first.desk.until(mirrorStep("face", "accepted") + ` || document.querySelector("[data-test=handoff-ended]")?.dataset.state === "done"`)
 	first.phone.calm()
 	first.desk.calm()
+	w.decided(t, server, first)
 
 	second := w.atTheFace(t, server, "zh-CN", other)
 	ph := second.phone
@@ -111,6 +111,24 @@ func (w *world) faces(t *testing.T) {
 			t.Errorf("no face is stored of %s", row.of.caseID)
 		}
 	}
+}
+
+// peoplePolicy is the program's own, but that people decide all three levels, two of them the third.
+func peoplePolicy(t *testing.T) []byte {
+	t.Helper()
+	text := string(recordingPolicy(t))
+	for _, change := range [][2]string{
+		{"level_2: [documents]", "level_2: [documents, face]"},
+		{"level_1: rules", "level_1: person"},
+		{"four_eyes:\n  levels: []", "four_eyes:\n  levels: [3]"},
+		{"  send_back: [video.unreadable, video.unclear, video.silent, video.script_incomplete]", "  send_back: []"},
+	} {
+		if !strings.Contains(text, change[0]) {
+			t.Fatalf("the default policy has no %q", change[0])
+		}
+		text = strings.Replace(text, change[0], change[1], 1)
+	}
+	return []byte(text)
 }
 
 // atTheFace is somebody whose document is photographed, with a phone that was asked for the face.

@@ -63,9 +63,8 @@ func TestBrowser(t *testing.T) {
 	t.Run("other ways", w.otherWays)
 	t.Run("facts of other people", w.facts)
 	t.Run("recordings", w.recordings)
-	t.Run("faces", w.faces)
+	t.Run("three levels", w.faces)
 	t.Run("by Alipay", w.byAlipay)
-	t.Run("reviewers", w.reviewers)
 	t.Run("the matrix", w.matrix)
 }
 

@@ -95,6 +95,11 @@ export function QueuePage({ query, reported }: { query: string; reported?: boole
       try {
         const q = await calls.queue(`${asked}${asked ? "&" : ""}limit=${limit}`);
         if (gone || shown.current.asked !== asked) return;
+        if (shown.current.rows.every((r) => r.gone) && q.cases.length) { // no row that could move
+          show(q);
+          announce(tn("review.queue.fresh", q.cases.length));
+          return;
+        }
         const seen = refresh(shown.current.rows, q);
         shown.current.rows = seen.rows;
         setRows(seen.rows);
