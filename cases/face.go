@@ -118,13 +118,27 @@ type FaceResult struct {
 	Checks      []Check    `json:"checks,omitempty" bson:"checks,omitempty"`
 	Chosen      []int      `json:"chosen,omitempty" bson:"chosen,omitempty"` // the frames that the person's template is the mean of
 	// Compared says whether the person was held against the portrait, on the photo with this digest.
-	Compared bool    `json:"compared" bson:"compared"`
-	Portrait []byte  `json:"portrait,omitempty" bson:"portrait,omitempty"`
-	Distance float64 `json:"distance" bson:"distance"`
-	Accept   float64 `json:"accept" bson:"accept"`
-	Reject   float64 `json:"reject" bson:"reject"`
+	Compared bool   `json:"compared" bson:"compared"`
+	Portrait []byte `json:"portrait,omitempty" bson:"portrait,omitempty"`
+	// PortraitAt is where the portrait is on that photo.
+	PortraitAt *Area   `json:"portrait_at,omitempty" bson:"portrait_at,omitempty"`
+	Distance   float64 `json:"distance" bson:"distance"`
+	Accept     float64 `json:"accept" bson:"accept"`
+	Reject     float64 `json:"reject" bson:"reject"`
 	// Template is the sealed embedding of the person, bound to case and upload.
 	Template []byte `json:"template,omitempty" bson:"template,omitempty"`
+}
+
+// Area is a part of a photo, in pixels of the photo as it was looked at: turned clockwise by so many quarters, and made
+// smaller to so many pixels.
+type Area struct {
+	X        float64 `json:"x" bson:"x"`
+	Y        float64 `json:"y" bson:"y"`
+	Width    float64 `json:"width" bson:"width"`
+	Height   float64 `json:"height" bson:"height"`
+	OfWidth  int     `json:"of_width" bson:"of_width"`
+	OfHeight int     `json:"of_height" bson:"of_height"`
+	Quarters int     `json:"quarters" bson:"quarters"`
 }
 
 // The checks of a face that are made here; the others are package face's.
@@ -327,6 +341,9 @@ func (s *Service) judgeFace(ctx context.Context, c *change, ch Challenge, portra
 	f := &out.result
 	f.Verdict, f.Model, f.Chosen = string(j.Verdict), j.Model, j.Chosen
 	f.Compared, f.Distance, f.Accept, f.Reject, f.Portrait = j.Compared, j.Distance, j.Accept, j.Reject, portrait.SHA256
+	if p := attempt.Portrait; p != nil {
+		f.PortraitAt = &Area{p.Box.X, p.Box.Y, p.Box.W, p.Box.H, p.Width, p.Height, p.Quarters}
+	}
 	for _, n := range j.Findings {
 		f.Checks = append(f.Checks, Check{Step: Face, Check: n.Check, Verdict: n.Verdict, Code: n.Code, Measures: n.Measures})
 	}

@@ -404,6 +404,13 @@ type reviewFaceView struct {
 	Reject      *float64          `json:"reject"`
 	Chosen      []int             `json:"chosen"`
 	Checks      []reviewCheckView `json:"checks"`
+	Portrait    *reviewAreaView   `json:"portrait"`
+}
+
+// reviewAreaView is a part of a photo, which its digest names.
+type reviewAreaView struct {
+	cases.Area
+	SHA256 string `json:"sha256"`
 }
 
 type reviewCheckView struct {
@@ -660,6 +667,9 @@ func reviewTake(k cases.Case, t cases.Take) reviewTakeView {
 		}
 		if f.Compared {
 			fv.Distance, fv.Accept, fv.Reject = &f.Distance, &f.Accept, &f.Reject
+		}
+		if f.PortraitAt != nil {
+			fv.Portrait = &reviewAreaView{*f.PortraitAt, hex.EncodeToString(f.Portrait)}
 		}
 		v.Face = fv
 	}

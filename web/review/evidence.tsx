@@ -7,7 +7,7 @@ import { compare, maskedOf, type Cell } from "./compare";
 import type { CaseDesk } from "./case";
 import { FoundTag, Head, Marked, Watermark } from "./parts";
 import { useKeys } from "./office";
-import type { Check, Fact, FaceTake, Part, ReviewCase } from "./types";
+import type { Area, Check, Fact, FaceTake, Part, ReviewCase } from "./types";
 import { Viewer } from "./viewer";
 import { actorWord, checkWord, chosenWord, colon, comma, enumeration, eventWord, exactly, fieldWord, minutes, moveWord, reasonWord, semicolon, stateWord, stepName, stepWord, valueWord, wayWord, when } from "./words";
 
@@ -121,15 +121,15 @@ function SeenMark({ d, id }: { d: CaseDesk; id: string }) {
   return <span class={r.seen ? "seen ok-text" : "seen"}>{t(r.seen ? "review.seen" : "review.not_seen")}</span>;
 }
 
-/** The portrait beside the frames, and how far apart they are, with the limits. */
+/** The portrait beside the best frame, how far apart they are with the limits, and every move. */
 export function Face({ d }: { d: CaseDesk }) {
-  const portrait = d.e.steps.find((s) => s.id === "document_front" || s.id === "document_page")?.takes[0];
+  const document = d.e.steps.find((s) => s.id === "document_front" || s.id === "document_page")?.takes[0];
   const step = d.e.steps.find((s) => s.kind === "face");
   const take = step?.takes[0];
   const frames = (take?.parts ?? []).filter((p) => p.role === "frame");
-  const chosen = new Set(take?.face?.chosen ?? []);
-  const best = frames.map((p, i) => ({ p, i })).filter(({ i }) => chosen.has(i));
-  const beside = best.length ? best : frames.slice(0, 1).map((p, i) => ({ p, i }));
+  const at = frames.findIndex((_, i) => take?.face?.chosen.includes(i));
+  const best = frames[Math.max(0, at)];
+  const area = take?.face?.portrait && take.face.portrait.sha256 === document?.sha256 ? take.face.portrait : null;
   const first = frames[0]?.at_ms ?? 0;
   return (
     <div class="evidence-body">
@@ -137,8 +137,12 @@ export function Face({ d }: { d: CaseDesk }) {
       {!step || !take ? <p class="lead">{t("review.face.none")}</p> : (
         <>
           <div class="faces">
-            {portrait ? <Picture id={portrait.media_id} words={t("review.face.portrait")} d={d} /> : null}
-            {beside.map(({ p, i }) => <Picture key={p.media_id} id={p.media_id} words={frameWords(p, i)} d={d} />)}
+            {document ? (
+              area
+                ? <figure class="picture"><Portrait id={document.media_id} area={area} words={t("review.face.portrait")} d={d} /><figcaption>{t("review.face.portrait")}</figcaption></figure>
+                : <Picture id={document.media_id} words={t("review.face.portrait")} d={d} />
+            ) : null}
+            {best ? <Picture id={best.media_id} words={frameWords(best, Math.max(0, at))} d={d} /> : null}
           </div>
           {take.face ? <Distance face={take.face} /> : null}
           {step.alternative ? <p>{t("review.face.way", { way: wayWord(step.alternative) })}</p> : null}
@@ -153,6 +157,24 @@ export function Face({ d }: { d: CaseDesk }) {
           <Checks all={[...(take.face?.checks ?? []), ...d.e.checks.filter((c) => c.step === step.id)]} title={t("review.checks.face")} />
         </>
       )}
+    </div>
+  );
+}
+
+// As much around a face as a portrait has.
+const around = 0.3;
+
+/** A part of a photo, upright, with a little around it. */
+function Portrait({ id, area, words, d }: { id: string; area: Area; words: string; d: CaseDesk }) {
+  const side = Math.max(area.width, area.height) * (1 + 2 * around);
+  const x = area.x + (area.width - side) / 2, y = area.y + (area.height - side) / 2;
+  const percent = (v: number) => `${(v / side) * 100}%`;
+  return (
+    <div class="picture-in part-of">
+      <div class="whole" style={{ left: percent(-x), top: percent(-y), width: percent(area.of_width), height: percent(area.of_height) }}>
+        <img src={mediaURL(id)} alt={words} draggable={false} class={area.quarters % 2 ? "lying" : ""} style={{ transform: `translate(-50%, -50%) rotate(${area.quarters * 90}deg)` }} data-test={`media-${id}`} onLoad={() => d.saw(id)} />
+      </div>
+      <Watermark />
     </div>
   );
 }
@@ -194,9 +216,10 @@ export function Distance({ face }: { face: FaceTake }) {
 
 /** The measures of a check: each with its name, no bare number. */
 function Measures({ m }: { m: Record<string, number> }) {
-  const all = Object.entries(m);
+  // What has no words here is for programs.
+  const all = Object.entries(m).filter(([name]) => has(`review.measure.${name}`));
   if (!all.length) return null;
-  return <span class="soft numbers">{all.map(([name, v]) => `${has(`review.measure.${name}`) ? t(`review.measure.${name}` as "review.none") : name.replaceAll("_", " ")} ${number(v, Number.isInteger(v) ? 0 : 2)}`).join(semicolon())}</span>;
+  return <span class="soft numbers">{all.map(([name, v]) => `${t(`review.measure.${name}` as "review.none")} ${number(v, Number.isInteger(v) ? 0 : 2)}`).join(semicolon())}</span>;
 }
 
 export function Checks({ all, title }: { all: readonly Check[]; title: string }) {

@@ -51,8 +51,11 @@ export interface Found {
 
 export interface FaceTake {
   verdict: string; alternative: string; actions: string[]; model: string; compared: boolean; distance: number | null; accept: number | null;
-  reject: number | null; chosen: number[]; checks: Check[];
+  reject: number | null; chosen: number[]; checks: Check[]; portrait: Area | null;
 }
+
+/** A part of the photo with a digest: of what it is turned clockwise by quarters, and made smaller. */
+export interface Area { sha256: string; x: number; y: number; width: number; height: number; of_width: number; of_height: number; quarters: number }
 
 export interface ReviewTake {
   media_id: string; role: string; filetype: string; size: number; sha256: string; created_at: string; accepted_at: string | null; parts: Part[];

@@ -11,8 +11,8 @@ const either = (keys: readonly string[], otherwise: Key): string => {
 export const stateWord = (state: string): string => either([`review.state.${state}`], "review.unknown");
 export const verdictWord = (v: string): string => either([`review.verdict.${v}`], "review.unknown");
 export const roleWord = (r: string): string => either([`review.role.${r}`], "review.unknown");
-export const stepWord = (s: Pick<ReviewStep, "id" | "instructions">): string => either([`step.${s.instructions}`, `step.${s.id}`], "step.other");
-export const stepName = (id: string): string => either([`step.${id}`, `review.step.${id}`], "step.other");
+export const stepWord = (s: Pick<ReviewStep, "id" | "instructions">): string => either([`review.step.${s.id}`, `step.${s.instructions}`, `step.${s.id}`], "step.other");
+export const stepName = (id: string): string => either([`review.step.${id}`, `step.${id}`], "step.other");
 export const checkWord = (check: string): string => either([`review.check.${check}`], "review.check.other");
 export const foundWord = (verdict: string): string => either([`review.found.${verdict}`], "review.unknown");
 export const wayWord = (way: string): string => either([`face.way.${way}`, `review.way.${way}`], "review.unknown");
