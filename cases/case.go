@@ -76,6 +76,8 @@ type Level struct {
 	WaitsSince time.Time `json:"waits_since,omitzero" bson:"waits_since,omitempty"`
 	// Approvals are the people who approved it since it was submitted, each once.
 	Approvals []Approval `json:"approvals,omitempty" bson:"approvals,omitempty"`
+	// Escalated says that it was left to a supervisor, who has not decided yet.
+	Escalated bool `json:"escalated,omitempty" bson:"escalated,omitempty"`
 }
 
 // Check is what one check of a step found: for who decides, not for the applicant. It holds nothing

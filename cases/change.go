@@ -175,15 +175,23 @@ func (c *change) move(level int, a action, reasons ...Reason) error {
 	if !ok {
 		return ErrLevelNotOpen
 	}
+	if to == InReview && l.Escalated { // what was left to a supervisor stays so when its checks run again
+		to = Escalated
+	}
 	if to == l.State {
 		return nil
 	}
 	l.State = to
+	l.Escalated = to == Escalated || to == Checking && l.Escalated
 	switch to {
 	case Submitted:
 		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks, l.Approvals = c.at, time.Time{}, nil, nil, nil
 	case InReview, Suspended:
 		l.Reasons, l.Approvals = reasons, nil
+	case Escalated:
+		if a == review {
+			l.Reasons, l.Approvals = reasons, nil
+		}
 	case Approved, Rejected, Resubmit, Revoked:
 		l.DecidedAt, l.Reasons = c.at, reasons
 	case Open, Locked:

@@ -313,6 +313,28 @@ func TestLevel1IsSentBackWhileLevel2Waits(t *testing.T) {
 	decide(r, t, p.CaseID, decision(2, "approve")).Want(t, 200)
 }
 
+func TestWhatWasEscalatedStaysSoWhenItIsCheckedAgain(t *testing.T) {
+	s := servertest.Start(t)
+	p, r, boss := waiting(t, s), s.Staff(t, "reviewer"), s.Staff(t, "supervisor")
+	take(t, r, p.CaseID)
+	r.Do("POST", servertest.Review(p.CaseID, "/escalate"), map[string]any{"level": 2, "note": "the print is odd"}).Want(t, 200)
+	take(t, boss, p.CaseID)
+	decide(boss, t, p.CaseID, decision(1, "resubmit", reason("data.name_mismatch", ""))).Want(t, 200)
+	identity := servertest.Identity()
+	identity["name"] = "李四样本"
+	p.Do("PUT", p.Path("/identity"), identity, "If-Match", p.Version()).Want(t, 200)
+	p.Do("POST", p.Path("/levels/1/submit"), none, "If-Match", p.Version()).Want(t, 202)
+	s.Work(t)
+	s.Work(t)
+	a := boss.Do("GET", servertest.Review(p.CaseID, ""), nil).Want(t, 200)
+	if a.String("levels.0.state") != "approved" || a.String("levels.1.state") != "escalated" {
+		t.Fatalf("after the correction: %s", a.Body)
+	}
+	boss.Do("DELETE", servertest.Review(p.CaseID, "/claim"), nil).Want(t, 204)
+	take(t, r, p.CaseID)
+	decide(r, t, p.CaseID, decision(2, "reject", reason("document.tampered", ""))).Want(t, 403, "supervisor_required")
+}
+
 func TestASupervisorDecidesWhatWasEscalatedAndDecided(t *testing.T) {
 	s := servertest.Start(t)
 	p, r, boss := waiting(t, s), s.Staff(t, "reviewer"), s.Staff(t, "supervisor")
