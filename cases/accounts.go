@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/text/unicode/norm"
@@ -22,6 +21,8 @@ const (
 	Admin      = "admin"
 )
 
+const accountPrefix = "acc_"
+
 // Bounds of a password, in characters and in bytes (NIST SP 800-63B: length, no composition rules).
 const (
 	minPassword = 10
@@ -33,6 +34,10 @@ type Account struct {
 	ID    string
 	Email string // personal: never into a log, URL or error
 	Roles []string
+	// Confirmed says that whoever holds it reads the mail of that address.
+	Confirmed bool
+
+	password string // as it is stored, see StillIs
 }
 
 // Staff reports whether the account is of somebody who works here.
@@ -45,12 +50,7 @@ func (s *Service) SignUp(ctx context.Context, email, password string, roles ...s
 	if !ok {
 		bad = append(bad, fault.Field{Field: "email", Code: "email_invalid", Detail: "This is not an e-mail address."})
 	}
-	switch {
-	case utf8.RuneCountInString(password) < minPassword:
-		bad = append(bad, fault.Field{Field: "password", Code: "password_too_short", Detail: fmt.Sprintf("Use at least %d characters.", minPassword)})
-	case len(password) > maxPassword || !utf8.ValidString(password):
-		bad = append(bad, fault.Field{Field: "password", Code: "password_too_long", Detail: fmt.Sprintf("Use at most %d bytes of text.", maxPassword)})
-	}
+	bad = append(bad, badPassword(password)...)
 	for _, r := range roles {
 		if r != Reviewer && r != Supervisor && r != Admin {
 			bad = append(bad, fault.Field{Field: "roles", Code: "role_unknown", Detail: "A role is reviewer, supervisor or admin."})
@@ -65,7 +65,7 @@ func (s *Service) SignUp(ctx context.Context, email, password string, roles ...s
 	}
 	k := seal.NewKey()
 	d := AccountDocument{
-		ID: "acc_" + ulid.Make().String(), Schema: SchemaVersion, Version: 1, CreatedAt: s.now(),
+		ID: accountPrefix + ulid.Make().String(), Schema: SchemaVersion, Version: 1, CreatedAt: s.now(),
 		EmailIndex: s.index.Index("email", address), Password: hash, Roles: roles,
 	}
 	d.WrappedKey = s.cfg.Keys.Wrap(k, seal.Bind("account", d.ID))
@@ -73,7 +73,7 @@ func (s *Service) SignUp(ctx context.Context, email, password string, roles ...s
 	if err := s.cfg.Accounts.CreateAccount(ctx, d); err != nil {
 		return Account{}, err
 	}
-	return Account{ID: d.ID, Email: address, Roles: d.Roles}, nil
+	return Account{ID: d.ID, Email: address, Roles: d.Roles, password: d.Password}, nil
 }
 
 // Authenticate returns the account of an e-mail and password, or ErrCredentials after the
@@ -134,7 +134,7 @@ func (s *Service) openAccount(d AccountDocument) (Account, error) {
 	if err != nil {
 		return Account{}, fmt.Errorf("open the e-mail of %s: %w", d.ID, err)
 	}
-	return Account{ID: d.ID, Email: string(email), Roles: d.Roles}, nil
+	return Account{ID: d.ID, Email: string(email), Roles: d.Roles, Confirmed: !d.ConfirmedAt.IsZero(), password: d.Password}, nil
 }
 
 // EmailKey returns the keyed value by which an e-mail address is limited: the same for the same address

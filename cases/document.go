@@ -186,6 +186,8 @@ type AccountDocument struct {
 	Roles      []string  `json:"roles" bson:"roles"`
 	// Factors is the sealed JSON of what staff sign in with beside the password.
 	Factors []byte `json:"factors,omitempty" bson:"factors,omitempty"`
+	// ConfirmedAt is when a link of a mail to the address was followed first.
+	ConfirmedAt time.Time `json:"confirmed_at,omitzero" bson:"confirmed_at,omitempty"`
 	// DisabledAt is when somebody forbade the account to sign in.
 	DisabledAt time.Time `json:"disabled_at,omitzero" bson:"disabled_at,omitempty"`
 }

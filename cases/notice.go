@@ -77,6 +77,9 @@ func (s *Service) tell(ctx context.Context, id string, j Job) (func(*change) err
 		if err != nil {
 			return nil, err
 		}
+		if !a.Confirmed { // somebody else may read the mail of that address
+			return done("notice_dropped"), nil
+		}
 		n.Email = a.Email
 	}
 	if err := say(ctx, n); err != nil {

@@ -43,6 +43,8 @@ type Config struct {
 	// Tell tells of decisions of people, by way (TellMail, TellWebhook). An error is tried again later, so that the same notice
 	// may be told twice; it is bounded by its context.
 	Tell map[string]func(ctx context.Context, n Notice) error
+	// Write sends a letter to the holder of an account; an error is tried again. Where nil no mail is sent.
+	Write func(ctx context.Context, l Letter) error
 	// Queued is called when what waits for people, or who has taken what, may have changed.
 	Queued func(ctx context.Context)
 	// Decided is called after a person's decision about a level was stored; second says that another person has to agree.
@@ -97,6 +99,7 @@ type Service struct {
 	relayed map[string]int64 // guarded by mu: case → newest history entry known to be copied
 	queue   QueueFigures     // guarded by mu: the queue as counted at queueAt
 	queueAt time.Time        // guarded by mu
+	letters []letter         // guarded by mu: what waits to be sent
 	median  medianMeasure    // guarded by mu: the usual review time as measured last
 }
 

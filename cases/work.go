@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,7 +37,19 @@ const longAtOnce = 2
 
 type aside struct {
 	slots   chan struct{}
+	writing atomic.Bool
 	running sync.WaitGroup
+}
+
+// letters runs f aside unless it still runs: a mail server may hang.
+func (a *aside) letters(f func()) {
+	if !a.writing.CompareAndSwap(false, true) {
+		return
+	}
+	a.running.Go(func() {
+		defer a.writing.Store(false)
+		f()
+	})
 }
 
 // start runs f aside, if there is a place; otherwise its job is due still, and looked at again soon.
@@ -55,6 +68,11 @@ func (a *aside) start(f func()) {
 func (s *Service) Work(ctx context.Context) error { return s.work(ctx, nil) }
 
 func (s *Service) work(ctx context.Context, a *aside) error {
+	if a != nil {
+		a.letters(func() { s.sendLetters(ctx) })
+	} else {
+		s.sendLetters(ctx)
+	}
 	ids, err := s.cfg.Store.Due(ctx, s.now(), 500) // more than may wait for a place aside
 	if err != nil {
 		return fmt.Errorf("look for work: %w", err)

@@ -112,6 +112,7 @@ func TestAPhoneMayNotDoWhatTheApplicantDoes(t *testing.T) {
 		{"GET", "/v1/me", nil, nil},
 		{"POST", "/v1/cases", map[string]any{"kind": "person"}, nil},
 		{"POST", "/v1/session/confirm", map[string]any{"password": servertest.Password}, nil},
+		{"POST", "/v1/me/confirmation", nil, nil},
 		{"DELETE", "/v1/session", nil, nil},
 		{"DELETE", "/v1/tokens/current", nil, nil},
 	} {

@@ -44,9 +44,10 @@ func (in credentialsInput) check() error {
 }
 
 type accountView struct {
-	ID    string   `json:"id"`
-	Email string   `json:"email"`
-	Roles []string `json:"roles"`
+	ID        string   `json:"id"`
+	Email     string   `json:"email"`
+	Roles     []string `json:"roles"`
+	Confirmed bool     `json:"email_confirmed"`
 }
 
 type meView struct {
@@ -55,7 +56,7 @@ type meView struct {
 }
 
 func viewOfAccount(a cases.Account) accountView {
-	return accountView{ID: a.ID, Email: a.Email, Roles: list(a.Roles)}
+	return accountView{a.ID, a.Email, list(a.Roles), a.Confirmed}
 }
 
 func (s *Server) viewOfMe(c *fiber.Ctx, a cases.Account) (meView, error) {
@@ -88,6 +89,11 @@ func (s *Server) signUp(c *fiber.Ctx) error {
 		a, err := s.cfg.Cases.SignUp(c.UserContext(), in.Email, in.Password)
 		if err != nil {
 			return result{}, err
+		}
+		if s.cfg.Cases.HasMail() {
+			if err := s.cfg.Cases.AskConfirmation(a.ID); err != nil {
+				return result{}, err
+			}
 		}
 		return result{status: http.StatusCreated, body: viewOfAccount(a)}, nil
 	})
@@ -149,12 +155,25 @@ func (s *Server) startSession(c *fiber.Ctx, a cases.Account, keep bool) (result,
 			return result{}, err
 		}
 	}
-	token, _, err := s.cfg.Sessions.Start(c.UserContext(), sessions.Session{Kind: kind, AccountID: a.ID, Roles: a.Roles})
+	token, _, err := s.beginSession(c, kind, a)
 	if err != nil {
 		return result{}, err
 	}
 	header := map[string]string{fiber.HeaderSetCookie: s.newCookie(c, kind, token, lasts)}
 	return result{status: http.StatusOK, header: header, body: me, secret: true}, nil
+}
+
+// beginSession begins a session, unless the password that it rests on was changed meanwhile.
+func (s *Server) beginSession(c *fiber.Ctx, kind sessions.Kind, a cases.Account) (string, sessions.Session, error) {
+	ctx := c.UserContext()
+	token, sess, err := s.cfg.Sessions.Start(ctx, sessions.Session{Kind: kind, AccountID: a.ID, Roles: a.Roles})
+	if err != nil {
+		return "", sess, err
+	}
+	if err := s.cfg.Cases.StillIs(ctx, a); err != nil {
+		return "", sess, errors.Join(err, s.cfg.Sessions.End(ctx, token))
+	}
+	return token, sess, nil
 }
 
 // signOut ends the browser's session. A cookie that stands for none is taken away all the same.
@@ -248,7 +267,7 @@ func (s *Server) createToken(c *fiber.Ctx) error {
 		if a.Staff() { // a token would outlive their short sessions
 			return result{}, errStaffToken
 		}
-		token, sess, err := s.cfg.Sessions.Start(c.UserContext(), sessions.Session{Kind: sessions.Bearer, AccountID: a.ID, Roles: a.Roles})
+		token, sess, err := s.beginSession(c, sessions.Bearer, a)
 		if err != nil {
 			return result{}, err
 		}

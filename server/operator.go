@@ -18,6 +18,8 @@ type operatorView struct {
 	// ReviewMinutes is the measured median of a review: nil while nothing measures it.
 	ReviewMinutes *int     `json:"review_minutes"`
 	Ways          []string `json:"ways"`
+	// Mail says whether this server sends mail: to confirm an address, and to set a new password.
+	Mail bool `json:"mail"`
 	// Documents are the policy's rules in their order: the first that names a nationality, or "*", counts.
 	Documents  []documentRuleView `json:"documents"`
 	MinimumAge int                `json:"minimum_age"`
@@ -69,6 +71,7 @@ func (s *Server) operator(c *fiber.Ctx) error {
 	}
 	return c.JSON(operatorView{
 		Name: s.cfg.Operator.Name, Purpose: s.cfg.Operator.Purpose, Support: s.cfg.Operator.Support,
+		Mail: s.cfg.Cases.HasMail(),
 		Retention: []retentionView{
 			{"account", nil, nil, "creation"},
 			{"case", nil, &keep.CustomerYears, "relation_ended"}, {"evidence", nil, &keep.CustomerYears, "relation_ended"},

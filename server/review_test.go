@@ -605,6 +605,7 @@ func TestTheQueueIsWatchedLive(t *testing.T) {
 
 func TestADecisionIsToldToWhoClosedThePage(t *testing.T) {
 	var told []cases.Notice
+	box := &postbox{}
 	fails := 1
 	s := servertest.StartWith(t, func(c *cases.Config) {
 		say := func(_ context.Context, n cases.Notice) error {
@@ -616,12 +617,14 @@ func TestADecisionIsToldToWhoClosedThePage(t *testing.T) {
 			return nil
 		}
 		c.Tell = map[string]func(context.Context, cases.Notice) error{cases.TellMail: say, cases.TellWebhook: say}
+		c.Write = box.write
 	})
 	p, r := waiting(t, s), s.Staff(t, "reviewer")
-	s.Work(t)
+	token := box.one(t, s, cases.LetterConfirm, p.Email)
 	if len(told) > 0 {
 		t.Fatalf("told of what rules decided: %+v", told)
 	}
+	p.Do("POST", "/v1/email/confirm", link(token)).Want(t, 204)
 	take(t, r, p.CaseID)
 	decide(r, t, p.CaseID, decision(2, "reject", reason("liveness.spoof", ""))).Want(t, 200)
 	_ = s.Cases.Work(t.Context()) // one way fails
@@ -642,6 +645,14 @@ func TestADecisionIsToldToWhoClosedThePage(t *testing.T) {
 	s.Work(t)
 	if len(told) != 2 {
 		t.Errorf("told again: %+v", told)
+	}
+	// Whoever reads the mail of an address that nobody confirmed may be somebody else.
+	q, r := waiting(t, s), s.Staff(t, "reviewer")
+	take(t, r, q.CaseID)
+	decide(r, t, q.CaseID, decision(2, "reject", reason("liveness.spoof", ""))).Want(t, 200)
+	s.Work(t)
+	if len(told) != 3 || told[2].Email != "" {
+		t.Errorf("told an address that is not confirmed: %+v", told)
 	}
 	if strings.Contains(s.Log.String(), p.Email) {
 		t.Error("the address is in the log")

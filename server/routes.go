@@ -23,6 +23,12 @@ func (s *Server) routes() {
 	v1.Delete("/tokens/current", s.deleteToken)
 	v1.Get("/me", s.me)
 
+	// letters.go
+	v1.Post("/me/confirmation", s.askConfirmation)
+	v1.Post("/email/confirm", s.confirmEmail)
+	v1.Post("/password/forgot", s.forgotPassword)
+	v1.Post("/password/reset", s.resetPassword)
+
 	// cases.go
 	v1.Post("/cases", s.createCase)
 	v1.Get("/cases/:id", s.getCase)

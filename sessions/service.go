@@ -84,6 +84,11 @@ func (s *Service) Start(ctx context.Context, sess Session) (token string, _ Sess
 	var secret [secretBytes]byte
 	_, _ = rand.Read(secret[:]) // never fails: crypto/rand ends the process instead
 	token = k.prefix + base64.RawURLEncoding.EncodeToString(secret[:])
+	if sess.Kind != Capture { // a phone's ends with its handoff
+		if err := s.cfg.Store.NoteSession(ctx, s.accountKey(sess.AccountID), hashOf(token), sess.ExpiresAt, now); err != nil {
+			return "", Session{}, fmt.Errorf("note session: %w", err)
+		}
+	}
 	if err := s.cfg.Store.PutSession(ctx, hashOf(token), sess); err != nil {
 		return "", Session{}, fmt.Errorf("put session: %w", err)
 	}
@@ -139,6 +144,24 @@ func (s *Service) End(ctx context.Context, token string) error {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return nil
+}
+
+// EndAll forgets all sessions of an account: on browsers and in native apps. Those of phones end with their handoffs.
+func (s *Service) EndAll(ctx context.Context, accountID string) error {
+	all, err := s.cfg.Store.SessionsOf(ctx, s.accountKey(accountID), s.now())
+	if err != nil {
+		return fmt.Errorf("find the sessions of an account: %w", err)
+	}
+	for _, hash := range all {
+		if err := s.cfg.Store.DeleteSession(ctx, hash); err != nil {
+			return fmt.Errorf("end session: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) accountKey(id string) string {
+	return hex.EncodeToString(s.index.Index("account", id))
 }
 
 // Confirm notes that the password was just given in this session.

@@ -83,6 +83,11 @@ type Store interface {
 	// DeleteSession forgets it at once; absent is no error.
 	DeleteSession(ctx context.Context, hash string) error
 
+	// NoteSession remembers until then that a session of an account lies, or is about to lie, under hash.
+	NoteSession(ctx context.Context, account, hash string, until, now time.Time) error
+	// SessionsOf returns what NoteSession remembers of an account at now, in any order.
+	SessionsOf(ctx context.Context, account string, now time.Time) ([]string, error)
+
 	// Take counts one use of key in a fixed window and returns how many there are now and
 	// how long the window still lasts. One atomic step.
 	Take(ctx context.Context, key string, window time.Duration, now time.Time) (count int64, left time.Duration, err error)

@@ -1,9 +1,10 @@
-// Package casemail tells applicants by mail that there is news. A mail says neither who somebody is nor what was decided: it
-// may be read by others on its way, and on a screen that lies about.
+// Package casemail writes to applicants: that there is news, and links to confirm an address or to set a new password. A mail says
+// neither who somebody is nor what was decided: it may be read by others on its way, and on a screen that lies about.
 package casemail
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -109,19 +110,62 @@ func (s *Sender) client(ctx context.Context) (*gomail.Client, error) {
 
 // Tell sends the mail of a notice.
 func (s *Sender) Tell(ctx context.Context, n cases.Notice) error {
+	return s.send(ctx, n.Email, n.ID, text{
+		subject: "news about your verification · 认证进度有更新",
+		en:      "There is news about your verification with %[1]s. Sign in to see it:\n%[2]s\n\nWe never ask for documents or passwords by mail.",
+		zh:      "您在 %[1]s 的身份认证有新进展，请登录查看：\n%[2]s\n\n我们不会通过邮件索取证件或密码。",
+	}, s.page)
+}
+
+// text is what a mail says in both languages: of the operator, %[1]s, and the address of a page, %[2]s.
+type text struct{ subject, en, zh string }
+
+var letters = map[cases.LetterKind]text{
+	cases.LetterConfirm: {
+		subject: "confirm your e-mail address · 确认您的邮箱",
+		en:      "Confirm that this is your address at %[1]s. The link holds for 24 hours:\n%[2]s\n\nYou made no account there? Then do nothing.",
+		zh:      "请确认这是您在 %[1]s 使用的邮箱，链接 24 小时内有效：\n%[2]s\n\n如果您没有注册，请忽略此邮件。",
+	},
+	cases.LetterReset: {
+		subject: "set a new password · 重设密码",
+		en:      "Set a new password for your account at %[1]s. The link holds for 30 minutes and works once:\n%[2]s\n\nYou did not ask for this? Then do nothing; your password stays as it is.",
+		zh:      "请为您在 %[1]s 的账户设置新密码，链接 30 分钟内有效，仅可使用一次：\n%[2]s\n\n如果不是您本人操作，请忽略此邮件，密码不会改变。",
+	},
+	cases.LetterChanged: {
+		subject: "your password was changed · 您的密码已修改",
+		en:      "The password of your account at %[1]s was changed just now, and everybody was signed out.\n\nIt was not you? Set a new one at once:\n%[2]s",
+		zh:      "您在 %[1]s 的账户密码刚刚已修改，所有设备均已退出登录。\n\n如果不是您本人操作，请立即重设密码：\n%[2]s",
+	},
+}
+
+// Write sends a letter. Its links carry their token behind the #, which no browser sends to a server.
+func (s *Sender) Write(ctx context.Context, l cases.Letter) error {
+	page := strings.TrimSuffix(s.page, "/") + "/#/"
+	switch l.Kind {
+	case cases.LetterConfirm:
+		page += "confirm/" + l.Token
+	case cases.LetterReset:
+		page += "reset/" + l.Token
+	case cases.LetterChanged:
+		page += "forgot"
+	default:
+		return fmt.Errorf("casemail: no letter is a %q", l.Kind)
+	}
+	return s.send(ctx, l.Email, rand.Text(), letters[l.Kind], page)
+}
+
+func (s *Sender) send(ctx context.Context, to, id string, t text, page string) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	m := gomail.NewMsg()
-	err := errors.Join(m.From(s.from), m.To(n.Email))
-	if err != nil {
+	if err := errors.Join(m.From(s.from), m.To(to)); err != nil {
 		return errors.New("casemail: an address cannot be written") // its text would quote it
 	}
-	m.Subject(oneLine(s.operator) + ": news about your verification · 认证进度有更新")
+	operator := oneLine(s.operator)
+	m.Subject(operator + ": " + t.subject)
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
-	m.SetMessageIDWithValue(n.ID + "@" + hostOf(s.page))
-	m.SetBodyString(gomail.TypeTextPlain, fmt.Sprintf(
-		"There is news about your verification with %[1]s. Sign in to see it:\n%[2]s\n\nWe never ask for documents or passwords by mail.\n\n您在 %[1]s 的身份认证有新进展，请登录查看：\n%[2]s\n\n我们不会通过邮件索取证件或密码。\n",
-		oneLine(s.operator), s.page))
+	m.SetMessageIDWithValue(id + "@" + hostOf(s.page))
+	m.SetBodyString(gomail.TypeTextPlain, fmt.Sprintf(t.en+"\n\n"+t.zh+"\n", operator, page))
 	client, err := s.client(ctx)
 	if err != nil {
 		return errors.New("casemail: the server's address cannot be used")

@@ -145,3 +145,32 @@ func TestMailIsNotSentInTheClear(t *testing.T) {
 		}
 	}
 }
+
+func TestTokensOfLinksStandBehindTheHash(t *testing.T) {
+	address, mails := server(t, "250 ok", false)
+	s, err := New(address, "Beispiel", "https://kyc.example.com/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[cases.LetterKind]string{
+		cases.LetterConfirm: "https://kyc.example.com/#/confirm/geheim", cases.LetterReset: "https://kyc.example.com/#/reset/geheim", cases.LetterChanged: "https://kyc.example.com/#/forgot",
+	} {
+		if err := s.Write(t.Context(), cases.Letter{Kind: kind, Email: "person@example.com", Token: "geheim"}); err != nil {
+			t.Fatal(err)
+		}
+		head, body, _ := strings.Cut(<-mails, "\n\n")
+		b, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(string(b), want+"\r\n") != 2 && strings.Count(string(b), want+"\n") != 2 {
+			t.Errorf("%s does not lead to %s in both languages: %s", kind, want, b)
+		}
+		if strings.Contains(head, "geheim") || kind == cases.LetterChanged && strings.Contains(string(b), "geheim") {
+			t.Errorf("%s has its token elsewhere:\n%s\n%s", kind, head, b)
+		}
+	}
+	if err := s.Write(t.Context(), cases.Letter{Kind: "other", Email: "person@example.com"}); err == nil {
+		t.Error("a letter of no kind was sent")
+	}
+}

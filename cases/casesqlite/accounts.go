@@ -56,7 +56,7 @@ func (s *Store) ReplaceAccount(ctx context.Context, a cases.AccountDocument) err
 
 // accountRow gives the columns of an account in the order of the statements above, the id last.
 func accountRow(a cases.AccountDocument) ([]any, error) {
-	a.CreatedAt, a.DisabledAt = toMS(a.CreatedAt), toMS(a.DisabledAt)
+	a.CreatedAt, a.ConfirmedAt, a.DisabledAt = toMS(a.CreatedAt), toMS(a.ConfirmedAt), toMS(a.DisabledAt)
 	body, err := json.Marshal(a)
 	if err != nil {
 		return nil, fmt.Errorf("encode account: %w", err)

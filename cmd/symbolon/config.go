@@ -108,7 +108,7 @@ var settings = []setting{
 		func(c *config, v string) error { c.OperatorWhy = v; return nil }},
 	{"support", "SYMBOLON_SUPPORT", "", "an e-mail or web address that applicants can turn to",
 		func(c *config, v string) error { c.Support = v; return nil }},
-	{"", "SYMBOLON_SMTP_URL", "", "smtp:// (STARTTLS) or smtps://USER:PASSWORD@HOST?from=ADDRESS, to tell applicants by mail that there is news; no mail where it is not given",
+	{"", "SYMBOLON_SMTP_URL", "", "smtp:// (STARTTLS) or smtps://USER:PASSWORD@HOST?from=ADDRESS, to write to applicants: that there is news, and links to confirm an address or set a new password; no mail where it is not given",
 		func(c *config, v string) error { c.SMTPURL = v; return checkMail(v) }},
 	{"webhook-url", "SYMBOLON_WEBHOOK_URL", "", "an https address that is told of decisions (Standard Webhooks), with SYMBOLON_WEBHOOK_SECRET",
 		func(c *config, v string) error { c.WebhookURL = v; return nil }},

@@ -123,7 +123,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		alipay = p.alipay
 		p.closers = append(p.closers, func() error { p.alipay.Close(); return nil })
 	}
-	tell, err := tellers(c, p.publicURL)
+	tell, write, err := tellers(c, p.publicURL)
 	if err != nil {
 		return p, err
 	}
@@ -135,6 +135,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 		JobEnded:    func(kind, outcome string) { p.server.JobEnded(kind, outcome) },
 		ClipChecked: func(check, verdict string) { p.server.ClipChecked(check, verdict) },
 		Tell:        tell,
+		Write:       write,
 		Queued:      func(ctx context.Context) { p.server.QueueChanged(ctx) },
 		Decided:     func(level int, v cases.Verdict, second bool) { p.server.Decided(level, v, second) },
 		Evidence:    func(ctx context.Context, id string) (cases.Evidence, error) { return p.media.Open(ctx, id) },
@@ -226,24 +227,24 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	return p, err
 }
 
-// tellers are the ways in which decisions are told.
-func tellers(c config, page string) (map[string]func(context.Context, cases.Notice) error, error) {
-	ways := map[string]func(context.Context, cases.Notice) error{}
+// tellers are the ways in which decisions are told, and what writes to the holders of accounts.
+func tellers(c config, page string) (ways map[string]func(context.Context, cases.Notice) error, write func(context.Context, cases.Letter) error, err error) {
+	ways = map[string]func(context.Context, cases.Notice) error{}
 	if c.SMTPURL != "" {
 		m, err := casemail.New(c.SMTPURL, c.OperatorName, page)
 		if err != nil {
-			return nil, fmt.Errorf("SYMBOLON_SMTP_URL: %w", err)
+			return nil, nil, fmt.Errorf("SYMBOLON_SMTP_URL: %w", err)
 		}
-		ways[cases.TellMail] = m.Tell
+		ways[cases.TellMail], write = m.Tell, m.Write
 	}
 	if c.WebhookURL != "" {
 		h, err := casewebhook.New(c.WebhookURL, c.WebhookSecret)
 		if err != nil {
-			return nil, fmt.Errorf("--webhook-url: %w", err)
+			return nil, nil, fmt.Errorf("--webhook-url: %w", err)
 		}
 		ways[cases.TellWebhook] = h.Tell
 	}
-	return ways, nil
+	return ways, write, nil
 }
 
 // openWords says what an operator does about a store that does not open.

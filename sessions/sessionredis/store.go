@@ -38,16 +38,20 @@ var beginAnswerSource string
 //go:embed end_answer.lua
 var endAnswerSource string
 
+//go:embed note.lua
+var noteSource string
+
 const (
 	sessionKey = "symbolon:session:"
 	limitKey   = "symbolon:limit:"
 	answerKey  = "symbolon:answer:"
+	accountKey = "symbolon:account:"
 )
 
 // Store is a sessions.Store on Redis.
 type Store struct {
-	client                                             redis.UniversalClient
-	put, touch, take, giveBack, beginAnswer, endAnswer *redis.Script
+	client                                                   redis.UniversalClient
+	put, touch, take, giveBack, beginAnswer, endAnswer, note *redis.Script
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -62,6 +66,7 @@ func New(client redis.UniversalClient) *Store {
 		giveBack:    redis.NewScript(giveBackSource),
 		beginAnswer: redis.NewScript(beginAnswerSource),
 		endAnswer:   redis.NewScript(endAnswerSource),
+		note:        redis.NewScript(noteSource),
 	}
 }
 
@@ -150,6 +155,29 @@ func (s *Store) DeleteSession(ctx context.Context, hash string) error {
 		return failed(err)
 	}
 	return nil
+}
+
+// NoteSession is a method of sessions.Store.
+func (s *Store) NoteSession(ctx context.Context, account, hash string, until, now time.Time) error {
+	if err := s.note.Run(ctx, s.client, []string{accountKey + account}, hash, until.UnixMilli(), now.UnixMilli()).Err(); err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// SessionsOf is a method of sessions.Store.
+func (s *Store) SessionsOf(ctx context.Context, account string, now time.Time) ([]string, error) {
+	all, err := s.client.HGetAll(ctx, accountKey+account).Result()
+	if err != nil {
+		return nil, failed(err)
+	}
+	var out []string
+	for hash, until := range all {
+		if ms, err := strconv.ParseInt(until, 10, 64); err == nil && ms > now.UnixMilli() {
+			out = append(out, hash)
+		}
+	}
+	return out, nil
 }
 
 // Take is a method of sessions.Store.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -100,6 +101,28 @@ func Run(t *testing.T, open func(t *testing.T) sessions.Store) {
 		is(t, s.TouchSession(ctx, "h", start.Add(time.Minute), start), sessions.ErrUnknown)
 		_, err := s.Session(ctx, "h", start)
 		is(t, err, sessions.ErrUnknown)
+	})
+
+	t.Run("the sessions of an account are known until they are over", func(t *testing.T) {
+		s := open(t)
+		for hash, ends := range map[string]time.Duration{"short": time.Minute, "long": time.Hour, "later": 2 * time.Hour} {
+			ok(t, s.NoteSession(ctx, "a", hash, start.Add(ends), start))
+		}
+		ok(t, s.NoteSession(ctx, "b", "other", start.Add(time.Hour), start))
+		at := func(now time.Time, want ...string) {
+			t.Helper()
+			got, err := s.SessionsOf(ctx, "a", now)
+			ok(t, err)
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%v later: %q, want %q", now.Sub(start), got, want)
+			}
+		}
+		at(start, "later", "long", "short")
+		at(start.Add(time.Minute), "later", "long")
+		ok(t, s.NoteSession(ctx, "a", "new", start.Add(90*time.Minute), start.Add(time.Hour)))
+		at(start.Add(time.Hour), "later", "new")
+		at(start.Add(3 * time.Hour))
 	})
 
 	t.Run("a window counts and begins again", func(t *testing.T) {

@@ -17,6 +17,7 @@ import { Level3 } from "./level3";
 import { MyData } from "./mydata";
 import { Photos } from "./photos";
 import { Outcome } from "./result";
+import { Confirm, Forgot, Reset } from "./letters";
 import { Sign } from "./sign";
 
 export function App() {
@@ -62,9 +63,12 @@ function Page() {
   // The names of the words change with the language; every page below is drawn again with it.
   useLanguage();
   const at = usePlace();
-  const { me, case: c } = useDesk();
-  if (!me) return <Sign key={at === "/signup" ? "signup" : "signin"} create={at === "/signup"} />;
-  if (at === "/" || at === "/signin" || at === "/signup") return <Home />;
+  const { me, operator, case: c } = useDesk();
+  const link = /^\/(confirm|reset)\/([\w-]{1,256})$/.exec(at);
+  if (operator.mail && link) return link[1] === "reset" ? <Reset token={link[2]!} /> : <Confirm token={link[2]!} />;
+  if (operator.mail && at === "/forgot") return <Forgot />;
+  if (!me) return <Sign key={at === "/signup" ? "signup" : "signin"} create={at === "/signup"} changed={at === "/signin/changed"} />;
+  if (at === "/" || at.startsWith("/signin") || at === "/signup") return <Home />;
   if (at === "/identity") return <Overview />;
   if (at === "/data") return c === undefined ? <Loading level={0} /> : <MyData />;
   const m = /^\/identity\/([123])(?:\/(check|phone|photos))?$/.exec(at);

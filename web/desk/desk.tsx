@@ -31,6 +31,10 @@ export interface Desk {
   /** Begins the case where there is none. */
   begin: (kind: Case["kind"]) => Promise<Case>;
   signedIn: () => Promise<void>;
+  /** The server ended all sessions of this account. */
+  signedOut: () => void;
+  /** Asks again who is signed in. */
+  refreshMe: () => Promise<unknown>;
   signOut: () => Promise<void>;
   /** To be told of every failed call: one that says "not signed in" leads to the door. */
   failed: (err: unknown) => void;
@@ -216,19 +220,23 @@ export function DeskProvider({ waiting, failedToStart, children }: {
     await readMe();
   }, [forget, readMe]);
 
-  const signOut = useCallback(async () => {
-    await api.signOut();
+  const signedOut = useCallback(() => {
     setSessionEnded(false);
     setMe(null);
     forget();
     forgetDraft();
-    go("/", true);
   }, [forget]);
+
+  const signOut = useCallback(async () => {
+    await api.signOut();
+    signedOut();
+    go("/", true);
+  }, [signedOut]);
 
   const value = useMemo<Desk | null>(
     () => operator === undefined || me === undefined ? null
-      : { operator, me, case: theCase, link, heardAt, phoneHere, progress, took, tookHandoff, refresh, begin, signedIn, signOut, failed, sessionEnded },
-    [operator, me, theCase, link, heardAt, phoneHere, progress, took, tookHandoff, refresh, begin, signedIn, signOut, failed, sessionEnded],
+      : { operator, me, case: theCase, link, heardAt, phoneHere, progress, took, tookHandoff, refresh, begin, signedIn, signedOut, refreshMe: readMe, signOut, failed, sessionEnded },
+    [operator, me, theCase, link, heardAt, phoneHere, progress, took, tookHandoff, refresh, begin, signedIn, signedOut, readMe, signOut, failed, sessionEnded],
   );
   if (startError !== undefined) return <>{failedToStart(startError, start)}</>;
   if (!value) return <>{waiting}</>;

@@ -12,6 +12,7 @@ import type { Case, Level, Operator } from "../shared/types";
 import { useAction } from "./action";
 import { useDesk } from "./desk";
 import { Frame, To, Verify } from "./frame";
+import { ConfirmNotice } from "./letters";
 import { keptText, levelAsks, levelTitle, levelWord, maskEmail, minutesOf, offered, stepsOf, tokenOf, unbegun, waitingText } from "./words";
 
 export function Home() {
@@ -31,6 +32,7 @@ export function Home() {
           </span>
           <span class="home-row-go">{t("home.open")}</span>
         </To>
+        <ConfirmNotice />
       </main>
     </Frame>
   );
@@ -89,6 +91,7 @@ export function Overview() {
       <Heading screen="overview" title={t("overview.title")}>{t("menu.identity")}</Heading>
       <p class="lead">{c?.state === "approved" && !act ? t("overview.done") : t("prepare", { min: total })}</p>
       {c?.restricted ? <Callout tone="plain"><p>{t("problem.case_restricted")} <To place="/data">{t("data.title")}</To></p></Callout> : null}
+      {c && !c.frozen && !c.restricted ? <ConfirmNotice /> : null}
       {c?.frozen ? <Callout tone="warn" test="frozen"><p>{t("problem.case_frozen")}</p></Callout> : null}
       {staff ? <Callout tone="plain"><p>{t("problem.staff_has_no_case")}</p></Callout> : null}
       <ol class="level-rows">

@@ -11,14 +11,33 @@ import { useAction } from "./action";
 import { useDesk } from "./desk";
 import { Frame, To } from "./frame";
 
-const MIN_PASSWORD = 10;
+/** Of a new password, in characters. */
+export const MIN_PASSWORD = 10;
+
+/** A field for a password, which can be shown; fresh where it is a new one. */
+export function Secret({ name, value, fresh, error, onInput }: { name: string; value: string; fresh: boolean; error: string | undefined; onInput: (v: string) => void }) {
+  const [shown, setShown] = useState(false);
+  return (
+    <>
+      <Field name="password" label={t("signin.password")} help={fresh ? t("signup.password_help", { n: MIN_PASSWORD }) : undefined} error={error}>
+        {(p) => (
+          <input {...p} data-test={`${name}-password`} type={(shown ? "text" : "password") as "password"} name="password" autocomplete={fresh ? "new-password" : "current-password"} maxLength={256} value={value}
+            onInput={(e) => onInput(e.currentTarget.value)} />
+        )}
+      </Field>
+      <label class="choice small">
+        <input type="checkbox" checked={shown} data-test={`${name}-show`} onChange={(e) => setShown(e.currentTarget.checked)} />
+        <span>{t("signin.show")}</span>
+      </label>
+    </>
+  );
+}
 
 /** Sign in, or sign up where `create`. Both have the same two fields and one way on. */
-export function Sign({ create }: { create: boolean }) {
+export function Sign({ create, changed }: { create: boolean; changed?: boolean }) {
   const { operator, signedIn, sessionEnded } = useDesk();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
-  const [shown, setShown] = useState(false);
   const [missing, setMissing] = useState<Record<string, string>>({});
   const send = useAction();
   const name = create ? "signup" : "signin";
@@ -58,7 +77,7 @@ export function Sign({ create }: { create: boolean }) {
       <main id="main" tabIndex={-1} class="door">
         <Token size="l" />
         <Heading screen={name} title={t(create ? "signup.title" : "signin.title")}>{t(create ? "signup.title" : "signin.title")}</Heading>
-        <p class="lead">{sessionEnded && !create ? t("signin.ended") : t(create ? "signup.to" : "signin.to", { operator: operator.name })}</p>
+        <p class="lead">{changed ? t("reset.done") : sessionEnded && !create ? t("signin.ended") : t(create ? "signup.to" : "signin.to", { operator: operator.name })}</p>
         <form class="form" noValidate onSubmit={(e) => { e.preventDefault(); if (!send.busy) submit(); }}>
           <Field name="email" label={t("signin.email")} error={fields.email}>
             {(p) => (
@@ -66,21 +85,13 @@ export function Sign({ create }: { create: boolean }) {
                 onInput={(e) => { setEmail(e.currentTarget.value); fix("email"); }} />
             )}
           </Field>
-          <Field name="password" label={t("signin.password")} help={create ? t("signup.password_help", { n: MIN_PASSWORD }) : undefined} error={fields.password}>
-            {(p) => (
-              <input {...p} data-test={`${name}-password`} type={(shown ? "text" : "password") as "password"} name="password" autocomplete={create ? "new-password" : "current-password"} maxLength={256} value={password}
-                onInput={(e) => { setPassword(e.currentTarget.value); fix("password"); }} />
-            )}
-          </Field>
-          <label class="choice small">
-            <input type="checkbox" checked={shown} data-test={`${name}-show`} onChange={(e) => setShown(e.currentTarget.checked)} />
-            <span>{t("signin.show")}</span>
-          </label>
+          <Secret name={name} value={password} fresh={create} error={fields.password} onInput={(v) => { setPassword(v); fix("password"); }} />
           <Button kind="primary" type="submit" wide busy={send.busy} test={`${name}-submit`}>{t("continue")}</Button>
           <div class="message-space">
             {general ? <Callout tone={taken ? "warn" : "bad"} alert test={`${name}-error`}><p>{general}</p></Callout> : null}
           </div>
         </form>
+        {operator.mail && !create ? <p class="door-other"><To place="/forgot" test="to-forgot">{t("forgot.link")}</To></p> : null}
         <p class="door-other">
           {t(create ? "signup.have" : "signin.new")} <To place={create ? "/signin" : "/signup"} test={create ? "to-signin" : "to-signup"}>{t(create ? "signin.title" : "signup.title")}</To>
         </p>

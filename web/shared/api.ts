@@ -152,6 +152,11 @@ export const api = {
   signOut: () => call<void>("DELETE", "/v1/session"),
   confirm: (password: string) => call<void>("POST", "/v1/session/confirm", { body: { password } }),
 
+  askConfirmation: () => call<void>("POST", "/v1/me/confirmation"),
+  confirmEmail: (token: string) => call<void>("POST", "/v1/email/confirm", { body: { token } }),
+  forgotPassword: (email: string) => call<void>("POST", "/v1/password/forgot", { body: { email } }),
+  resetPassword: (token: string, password: string) => call<void>("POST", "/v1/password/reset", { body: { token, password } }),
+
   createCase: (kind: Case["kind"]) => call<Case>("POST", "/v1/cases", { body: { kind }, idempotencyKey: newKey() }),
   case: (id: string, signal?: AbortSignal) => call<Case>("GET", `/v1/cases/${enc(id)}`, { signal }),
   identity: (id: string) => call<Partial<Identity> & { draft?: unknown }>("GET", `/v1/cases/${enc(id)}/identity`),

@@ -16,6 +16,7 @@ const shapes = {
   lock: <><rect x="5" y="10.5" width="14" height="10" rx="2.5" /><path d="M8 10.5V8a4 4 0 0 1 8 0v2.5M12 14.5v2" /></>,
   eye: <><path d="M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12z" /><circle cx="12" cy="12" r="3" /></>,
   warning: <><path d="M12 3.5l9.5 16.5h-19z" /><path d="M12 10v4.5M12 17.3v.1" /></>,
+  mail: <><rect x="2.5" y="5" width="19" height="14" rx="2.5" /><path d="M3.5 7l8.5 6.5L20.5 7" /></>,
   close: <path d="M6 6l12 12M18 6L6 18" />,
   more: <path d="M5 12h.1M12 12h.1M19 12h.1" class="dots" />,
   sound: <><path d="M4 9.5v5h3.5L12 18.5v-13L7.5 9.5z" /><path d="M15.5 9a4.5 4.5 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11" /></>,

@@ -91,7 +91,7 @@ export interface Case {
   restricted: boolean; frozen: boolean; handoff: Handoff | null;
 }
 
-export interface Account { id: string; email: string; roles: string[] }
+export interface Account { id: string; email: string; roles: string[]; email_confirmed: boolean }
 export interface Me { account: Account; case_id: string | null }
 
 /** What is stored for Level 1. Dates are YYYY-MM-DD. */
@@ -146,6 +146,8 @@ export interface Operator {
   review_minutes: number | null;
   /** Which ways to a phone are set up. */
   ways: Way[];
+  /** Whether mail is sent, to confirm an address and to set a new password. */
+  mail: boolean;
   /** Who may use which documents: the first rule that names the nationality, or "*", counts. */
   documents: { nationalities: string[]; types: string[] }[];
   minimum_age: number;
