@@ -1,6 +1,6 @@
 // A page: its h1 takes the focus after a change of screen, its title names the step.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { t, useLanguage } from "./i18n";
 
 let operator = "";
@@ -28,7 +28,8 @@ export function Heading({ screen, title, children }: { screen: string; title?: s
     const h = ref.current;
     if (h) document.title = pageTitle(title ?? h.textContent ?? "");
   }, [lang, title, screen, children]);
-  useEffect(() => {
+  // With the page itself: later it could take the focus out of a field that somebody is in already.
+  useLayoutEffect(() => {
     if (first) {
       first = false;
       return;
