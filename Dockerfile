@@ -12,6 +12,7 @@ RUN npm ci --no-audit --no-fund
 COPY scripts/weights.mjs /src/scripts/
 RUN node ../scripts/weights.mjs
 COPY web ./
+COPY checks/regions.txt /src/checks/
 RUN npm run build
 
 FROM golang:1.26-bookworm AS build

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/symbolon/symbolon/checks"
 )
 
 // PersonalField is one value of what Level 1 states ("document.number", "business.parties.0.name") or of what was read
@@ -14,6 +16,9 @@ type PersonalField struct {
 	Name     string
 	Value    string
 	Personal bool // who looks at a case sees Masked until they reveal it
+
+	// Region warns of the first digits of a resident identity number; without a warning of everything else.
+	Region checks.Region
 }
 
 // notPersonal are the last parts of names whose values tell nothing about a person by themselves.
@@ -30,6 +35,7 @@ func (s *Service) Fields(c Case) ([]PersonalField, error) {
 		if err := flatten(&out, "", mustJSON(c.Facts)); err != nil {
 			return nil, err
 		}
+		warnOfRegions(out)
 	}
 	read, err := s.Readings(c)
 	if err != nil {
@@ -42,6 +48,33 @@ func (s *Service) Fields(c Case) ([]PersonalField, error) {
 	}
 	return out, nil
 }
+
+// warnOfRegions sets Region of the resident identity numbers, the applicant's and those of others, by the type that
+// stands beside them.
+func warnOfRegions(fields []PersonalField) {
+	resident := map[string]bool{}
+	for _, f := range fields {
+		if at, ok := strings.CutSuffix(f.Name, "document.type"); ok {
+			resident[at+"document.number"] = f.Value == CNResidentID
+		}
+	}
+	for i, f := range fields {
+		if resident[f.Name] {
+			fields[i].Region = regionOf(f.Value)
+		}
+	}
+}
+
+// RegionWarning is what deserves a second look about the region in the number of a document, if anything does.
+func (d DocumentFacts) RegionWarning() checks.Warning {
+	if d.Type != CNResidentID {
+		return ""
+	}
+	return regionOf(d.Number).Warning
+}
+
+// regionOf is of a resident identity number as it is stored.
+func regionOf(number string) checks.Region { return checks.RegionOf(number[:min(6, len(number))]) }
 
 // flatten appends the values of a JSON document by their paths.
 func flatten(out *[]PersonalField, path string, doc []byte) error {

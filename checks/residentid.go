@@ -35,6 +35,7 @@ type ResidentID struct {
 	Number string // normalised: 18 characters, upper-case X
 	Birth  time.Time
 	Sex    Sex
+	Region Region // what is known of its first six digits; says nothing about a residence permit's
 }
 
 // oldestAge is the age in years above which a birth date is taken for a mistake.
@@ -44,13 +45,19 @@ const oldestAge = 150
 // region 6, birth date 8, sequence 3 of which the last digit is odd for men, check
 // character by ISO 7064 MOD 11-2). Spaces, hyphens and full-width characters are forgiven.
 // today is the day on which the birth date must not lie ahead. The error is
-// ErrNumberForm, ErrNumberCheck or ErrNumberDate.
+// ErrNumberForm, ErrNumberCheck or ErrNumberDate; a region that is unknown or abandoned is
+// none, while an unknown province is.
 func ParseResidentID(s string, today time.Time) (ResidentID, error) {
 	n := NormalizeNumber(s)
 	if len(n) != 18 || !provinces[n[:2]] {
 		return ResidentID{}, ErrNumberForm
 	}
-	return parse18(n, today)
+	id, err := parse18(n, today)
+	if err != nil {
+		return ResidentID{}, err
+	}
+	id.Region = RegionOf(n[:6])
+	return id, nil
 }
 
 // parse18 reads a normalised number of 18 characters, whatever its region is.
@@ -82,8 +89,7 @@ func residentCheck(d string) byte {
 	return "10X98765432"[sum%11]
 }
 
-// provinces are the first two digits of GB/T 2260 codes on resident ID cards. Counties are not
-// looked up: issued numbers keep codes that were abandoned since.
+// provinces are the first two digits of GB/T 2260 codes on resident ID cards.
 var provinces = func() map[string]bool {
 	m := map[string]bool{}
 	for _, p := range strings.Fields("11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71") {

@@ -13,7 +13,11 @@ type residentVector struct {
 	Verdict   string `json:"verdict"`
 	BirthDate string `json:"birth_date"`
 	Sex       Sex    `json:"sex"`
-	Note      string `json:"note"`
+
+	Warning     Warning `json:"warning"`
+	AbandonedBy int     `json:"abandoned_by"`
+
+	Note string `json:"note"`
 }
 
 func residentVectors(t testing.TB) []residentVector {
@@ -58,6 +62,9 @@ func TestResidentIDVectors(t *testing.T) {
 		if got := id.Birth.Format(time.DateOnly); got != v.BirthDate || id.Sex != v.Sex {
 			t.Errorf("%q: born %s %s, want %s %s", v.Number, got, id.Sex, v.BirthDate, v.Sex)
 		}
+		if want := (Region{v.Warning, v.AbandonedBy}); id.Region != want {
+			t.Errorf("%q (%s): region %+v, want %+v", v.Number, v.Note, id.Region, want)
+		}
 	}
 }
 
@@ -68,6 +75,32 @@ func TestResidentIDBornTomorrowIsADateError(t *testing.T) {
 	}
 	if _, err := ParseResidentID("110105200802291233", day.AddDate(0, 0, 1)); err != nil {
 		t.Errorf("on the day of birth: %v", err)
+	}
+}
+
+// The numbers in use differ in thousands of regions: the whole table must be there, and fit its provinces.
+func TestRegionsAreOfKnownProvinces(t *testing.T) {
+	var now, abandoned int
+	for code, year := range regions() {
+		if len(code) != 6 || !digits(code) || !provinces[code[:2]] || code[2:] == "0000" {
+			t.Errorf("%q is no region", code)
+		}
+		switch r := RegionOf(code); {
+		case year == 0 && r == Region{}:
+			now++
+		case year >= 2002 && year <= 2016 && r == Region{RegionAbandoned, int(year)}:
+			abandoned++
+		default:
+			t.Errorf("%s of %d: %+v", code, year, r)
+		}
+	}
+	if now < 3400 || abandoned < 900 {
+		t.Errorf("%d regions and %d abandoned ones are known", now, abandoned)
+	}
+	for _, s := range []string{"", "1101", "110199", "990101", "1101011", "１１０１０１"} {
+		if r := RegionOf(s); r != (Region{Warning: RegionUnknown}) {
+			t.Errorf("%q: %+v", s, r)
+		}
 	}
 }
 
@@ -106,6 +139,9 @@ func FuzzParseResidentID(f *testing.F) {
 		id, err := ParseResidentID(s, someDay)
 		if err != nil {
 			return
+		}
+		if (id.Region.AbandonedBy != 0) != (id.Region.Warning == RegionAbandoned) {
+			t.Errorf("%q: region %+v", s, id.Region)
 		}
 		again, err := ParseResidentID(id.Number, someDay)
 		if err != nil || again != id {

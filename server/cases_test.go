@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -264,6 +265,45 @@ func TestWhomAnAccountIsForComesBackWhileItMayBeChanged(t *testing.T) {
 		t.Errorf("acting for %v", full.Get("acting_for"))
 	}
 	p.Do("PUT", p.Path("/identity"), []byte(`{"acting_for":{"who":"self","beneficiary":{"nick":"x"}}}`), "If-Match", p.Version()).Want(t, 400, "json_malformed")
+}
+
+func TestAStrangeRegionIsAHintAndNoMistake(t *testing.T) {
+	s := servertest.Start(t)
+	p := s.Applicant(t)
+	p.Begin("person")
+	in := servertest.Identity()
+	put := func(number, born string) *servertest.Answer {
+		in["birth_date"] = born
+		in["document"].(map[string]any)["number"] = number
+		return p.Do("PUT", p.Path("/identity"), in, "If-Match", p.Version()).Want(t, 200)
+	}
+	const abandoned, unknown = "11010319750308101X", "110199199003078035"
+	in["acting_for"] = map[string]any{"who": "other", "beneficiary": map[string]any{
+		"name": "李小样", "nationality": "CHN", "document": map[string]any{"type": "cn_resident_id", "number": abandoned},
+	}}
+	if a := put(abandoned, "1975-03-08"); a.Get("identity.document.warning") != nil {
+		t.Errorf("who has an old number is warned: %s", a.Body)
+	}
+	if a := put(unknown, "1990-03-07"); a.String("identity.document.warning") != "region_unknown" {
+		t.Errorf("an unknown region: %v", a.Get("identity"))
+	}
+	p.Do("POST", p.Path("/levels/1/submit"), none, "If-Match", p.Version()).Want(t, 202)
+	s.Work(t)
+	r := s.Staff(t, "reviewer")
+	take(t, r, p.CaseID)
+	warned := map[string]any{}
+	for _, f := range r.Do("GET", servertest.Review(p.CaseID, ""), nil).Want(t, 200).Get("evidence.fields").([]any) {
+		if f := f.(map[string]any); f["warning"] != nil {
+			warned[f["name"].(string)] = f["warning"]
+		}
+	}
+	want := map[string]any{
+		"document.number":                        map[string]any{"code": "region_unknown"},
+		"acting_for.beneficiary.document.number": map[string]any{"code": "region_abandoned", "abandoned_by": 2010.},
+	}
+	if !reflect.DeepEqual(warned, want) {
+		t.Errorf("the reviewer is warned of %v, want %v", warned, want)
+	}
 }
 
 func TestACompanysFacts(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/checks"
 	"github.com/symbolon/symbolon/fault"
 	"github.com/symbolon/symbolon/live"
 	"github.com/symbolon/symbolon/media"
@@ -323,6 +324,13 @@ type reviewFieldView struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
 	Masked bool   `json:"masked"`
+
+	Warning *reviewWarningView `json:"warning"` // null for nearly all
+}
+
+type reviewWarningView struct {
+	Code        checks.Warning `json:"code"`
+	AbandonedBy int            `json:"abandoned_by,omitempty"` // a year
 }
 
 type reviewStepView struct {
@@ -587,7 +595,11 @@ func (s *Server) reviewEvidence(ctx context.Context, by colleague, k cases.Case)
 		return nil, err
 	}
 	for _, f := range fields {
-		v.Fields = append(v.Fields, reviewFieldView{f.Name, f.Masked(), f.Personal})
+		fv := reviewFieldView{Name: f.Name, Value: f.Masked(), Masked: f.Personal}
+		if f.Region.Warning != "" {
+			fv.Warning = &reviewWarningView{f.Region.Warning, f.Region.AbandonedBy}
+		}
+		v.Fields = append(v.Fields, fv)
 	}
 	for _, st := range k.Steps {
 		sv := reviewStepView{

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/symbolon/symbolon/cases"
+	"github.com/symbolon/symbolon/checks"
 	"github.com/symbolon/symbolon/handoff"
 )
 
@@ -81,8 +82,9 @@ type companyView struct {
 }
 
 type maskedDocument struct {
-	Type   string `json:"type"`
-	Number string `json:"number"`
+	Type    string         `json:"type"`
+	Number  string         `json:"number"`
+	Warning checks.Warning `json:"warning,omitempty"` // only what the applicant can do something about
 }
 
 type handoffView struct {
@@ -199,9 +201,13 @@ func (s *Server) viewOf(ctx context.Context, p principal, c cases.Case, seq int6
 		v.Steps[i] = s.stepOf(p, c, st)
 	}
 	if c.Facts != nil {
+		warning := c.Facts.Document.RegionWarning()
+		if warning == checks.RegionAbandoned {
+			warning = "" // they keep the number they were given
+		}
 		v.Identity = &maskedIdentity{
 			Name:     maskName(c.Facts.Name),
-			Document: maskedDocument{Type: c.Facts.Document.Type, Number: maskNumber(c.Facts.Document.Number)},
+			Document: maskedDocument{Type: c.Facts.Document.Type, Number: maskNumber(c.Facts.Document.Number), Warning: warning},
 		}
 		if b := c.Facts.Business; b != nil {
 			v.Identity.Business = &companyView{b.LegalName}

@@ -23,6 +23,8 @@ export default defineConfig({
     rolldownOptions: { input: { desk: "index.html", phone: "h.html", review: "review.html", diagnose: "diagnose.html" } },
   },
   server: {
+    // The lists that server and pages share are beside this folder.
+    fs: { allow: [".."] },
     proxy: {
       "/v1": { target: server, changeOrigin: true, ws: true },
       "/trust": { target: server, changeOrigin: true },

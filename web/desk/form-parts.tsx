@@ -1,5 +1,6 @@
 // Parts of the form of Level 1: a document, and somebody else.
 import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { Field, fieldId } from "../shared/components";
 import { canBeLongTerm, readNumber, typesFor } from "../shared/documents";
 import { Choices, DayField } from "../shared/fields";
@@ -39,6 +40,21 @@ export function numberWord(what: "label" | "help", type: string): string {
   return has(key) ? t(key) : t(`number.${what}.other`);
 }
 
+/** The six digits of a resident ID number, right in itself, that no list of regions names; else empty. */
+function useStrangeRegion(type: string, typed: string): string {
+  const [strange, setStrange] = useState("");
+  useEffect(() => {
+    const read = type === "cn_resident_id" ? readNumber(type, typed, dayInChina(new Date())) : undefined;
+    const region = read?.verdict === "ok" ? read.number.slice(0, 6) : "";
+    let here = true;
+    setStrange("");
+    // The lists come when they are needed. Without them nothing is said.
+    if (region) void import("../shared/regions").then((r) => { if (here && r.regionOf(region).warning === "region_unknown") setStrange(region); }, () => undefined);
+    return () => { here = false; };
+  }, [type, typed]);
+  return strange;
+}
+
 interface DocumentProps {
   form: Form;
   /** The name of the document among the fields. */
@@ -66,6 +82,7 @@ export function DocumentFields({ form, at, document: d, types, why, onChange, ot
   };
   const field = (name: string) => `${at}.${name}`;
   const longTerm = canBeLongTerm(type);
+  const strange = useStrangeRegion(type, d.number);
   return (
     <>
       {types.length > 1 ? (
@@ -80,7 +97,7 @@ export function DocumentFields({ form, at, document: d, types, why, onChange, ot
           </p>
         </div>
       )}
-      <Field name={field("number")} label={numberWord("label", type)} help={numberWord("help", type)} error={errors[field("number")]}>
+      <Field name={field("number")} label={numberWord("label", type)} help={strange ? t("number.region_unknown", { region: strange }) : numberWord("help", type)} error={errors[field("number")]}>
         {(p) => (
           <span class={type === "cn_resident_id" ? "number-input grouped" : "number-input"}>
             <input {...p} name={field("number")} class="mono" inputMode="text" autocomplete="off" autocapitalize="characters" spellcheck={false} maxLength={64} value={d.number}

@@ -38,6 +38,7 @@ function Value({ d, f }: { d: CaseDesk; f: Fact }) {
     <dd class="fact-value">
       <span class={number ? "mono" : ""} data-test={`value-${f.name}`} data-masked={f.masked && full === undefined}>{full ?? (f.masked ? f.value : valueWord(f.name, f.value))}</span>
       {f.masked && full === undefined ? <button type="button" class="link-button" data-test={`show-${f.name}`} aria-label={t("review.reveal.one", { field: fieldWord(f.name) })} onClick={() => d.reveal([f.name])}>{t("review.reveal.show")}</button> : null}
+      {f.warning ? <p class="small soft" data-test={`warning-${f.name}`}>{f.warning.code === "region_abandoned" ? t("review.warning.region_abandoned", { year: String(f.warning.abandoned_by) }) : t("review.warning.region_unknown")}</p> : null}
     </dd>
   );
 }

@@ -66,7 +66,7 @@ export interface ReviewStep {
   id: string; level: number; kind: string; state: string; instructions: string; attempts: number; alternative: string; reasons: Chosen[]; takes: ReviewTake[];
 }
 
-export interface Fact { name: string; value: string; masked: boolean }
+export interface Fact { name: string; value: string; masked: boolean; warning?: { code: string; abandoned_by?: number } | null }
 
 export interface Required { level: number; step: string | null; media_ids: string[]; seen: boolean }
 

@@ -2,6 +2,9 @@
 
 export type Verdict = "ok" | "form" | "date" | "check";
 
+/** What the lists of GB/T 2260 say of a region, as package checks has it. */
+export interface Region { warning?: "region_unknown" | "region_abandoned"; abandonedBy?: number }
+
 export interface ResidentId { verdict: Verdict; number: string; birthDate?: string; sex?: "male" | "female" }
 
 const WEIGHTS = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];

@@ -4,9 +4,10 @@ import { noDocument, nobody, typeOf, type DocumentDraft, type Rules } from "../d
 import { check, emptyDraft, fromIdentity, groups, toIdentity, valueAt, type Draft } from "../desk/identity-form";
 import { dayOrder, dayParts, isoDay, joinDay, readDay } from "../shared/day";
 import { readNumber, typesFor } from "../shared/documents";
+import { regionOf } from "../shared/regions";
 import { ageOn, dayInChina, isDay, plausibleBirth, readResidentId } from "../shared/resident-id";
 
-interface Vector { number: string; verdict: string; birth_date?: string; sex?: string; note: string }
+interface Vector { number: string; verdict: string; birth_date?: string; sex?: string; warning?: string; abandoned_by?: number; note: string }
 const vectors = JSON.parse(readFileSync(new URL("../../checks/testdata/cn_resident_id.json", import.meta.url), "utf8")) as Vector[];
 const today = "2026-03-01";
 
@@ -15,6 +16,7 @@ test.each(vectors.map((v) => [v.number, v.verdict, v] as const))("%s is judged %
   expect(read.verdict).toBe(verdict);
   expect(read.birthDate).toBe(v.birth_date);
   expect(read.sex).toBe(v.sex);
+  if (verdict === "ok") expect(regionOf(read.number.slice(0, 6))).toEqual({ warning: v.warning, abandonedBy: v.abandoned_by });
 });
 
 interface PermitVector { kind: string; number: string; verdict: string; upgraded?: string; note?: string }
