@@ -157,10 +157,12 @@ export function Verify({ level, children, aside }: { level: number; children: Co
   return (
     <Frame wide>
       <nav class="rail" aria-label={t("rail.label")}>
-        <p class="rail-bar">
-          {level > 0 ? t("level.of", { n: level }) : t("menu.identity")}
-          {level > 0 ? <To place="/identity" class="rail-back">{t("overview.title")}</To> : null}
-        </p>
+        {level > 0 ? (
+          <p class="rail-bar">
+            {t("level.of", { n: level })}
+            <To place="/identity" class="rail-back">{t("overview.title")}</To>
+          </p>
+        ) : null}
         <ol class="rail-levels">
           {(c?.levels ?? unbegun).map((l) => (
             <li key={l.level} class={l.level === level ? "rail-level here" : "rail-level"} data-test={`rail-level-${l.level}`} data-state={l.state}>

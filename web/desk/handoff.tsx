@@ -251,10 +251,7 @@ function Claimed({ h, number, joined }: { h: Handoff; number: string; joined: bo
       <div class="match-text">
         <Heading screen="match" title={t("match.desk")}>{t(joined ? "match.joined" : "match.desk")}</Heading>
         {h.device ? (
-          <>
-            <DeviceLine device={h.device} />
-            <p class="match-ask">{joined ? "" : t("match.device", { device: deviceName(h.device) })}</p>
-          </>
+          <div class="match-ask"><DeviceLine device={h.device} words={joined ? undefined : t("match.device", { device: deviceName(h.device) })} /></div>
         ) : null}
         <p class="hint numbers">{soon && !joined ? t("match.soon") : ""}</p>
         {joined ? null : notMine}

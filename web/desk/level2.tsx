@@ -2,7 +2,7 @@
 import { api, Problem } from "../shared/api";
 import { Button, Callout } from "../shared/components";
 import { estimate } from "../shared/estimate";
-import { Icon } from "../shared/icons";
+import { Icon, stepIcon } from "../shared/icons";
 import { megabytes, t, tn } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { go } from "../shared/router";
@@ -31,7 +31,7 @@ export function Level2({ level }: { level: Level }) {
       <ul class="step-list">
         {steps.map((s) => (
           <li key={s.id} data-test={`step-${s.id}`} data-state={s.state}>
-            <Icon name={s.id === "document_back" ? "id-back" : "id-front"} />
+            <Icon name={stepIcon(s)} />
             <div>
               <p class="step-name">{stepWord(s)}</p>
               {reasonsText(s.reasons, c.steps).map((r) => <p key={r.what} class="small"><strong>{r.what}</strong> {r.how}</p>)}

@@ -51,7 +51,6 @@ export function Level3({ level }: { level: Level }) {
           <ul class="needs">{needs.map(([icon, text]) => <li key={icon}><Icon name={icon} small /><span>{text}</span></li>)}</ul>
         </section>
       ) : null}
-      {todo.map((s) => <Words key={s.id} step={s} />)}
       {going ? (
         <div class="choices">
           <Callout tone="plain" icon="phone"><p>{t(going.state === "active" ? "level2.phone_works" : "level2.code_shown")}</p></Callout>
@@ -66,6 +65,7 @@ export function Level3({ level }: { level: Level }) {
           <p><Button kind="quiet" test="level3-later" onClick={() => go("/identity")}>{t("level3.later")}</Button></p>
         </div>
       )}
+      {todo.map((s) => <Words key={s.id} step={s} />)}
     </Verify>
   );
 }
@@ -87,7 +87,7 @@ function Words({ step }: { step: Step }) {
       <h2>{t(`level3.words.${step.id === "clip_document" ? "document" : "statement"}`)}</h2>
       {error !== undefined ? <p class="hint error" role="alert">{problemText(error)}</p> : null}
       <ol class="numbered">
-        {script?.prompts.map((p) => <li key={p.id} lang={p.lang}><span class={p.kind === "read" ? "read" : "soft"}>{p.kind === "read" ? t("level3.quoted", { text: typeset(p.text, p.lang) }) : typeset(p.text, p.lang)}</span></li>)}
+        {script?.prompts.map((p) => <li key={p.id} lang={p.lang}><span class={p.kind === "read" ? "read" : "soft"}>{p.kind === "read" ? t("level3.quoted", { text: typeset(p.text.replace("….", "…"), p.lang) }) : typeset(p.text, p.lang)}</span></li>)}
       </ol>
       {step.id === "clip_statement" ? <p class="soft small">{t("level3.words.number")}</p> : null}
     </section>

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce, DeviceLine, Progress } from "../shared/components";
 import { estimate } from "../shared/estimate";
-import { Icon } from "../shared/icons";
+import { Icon, stepIcon } from "../shared/icons";
 import { has, megabytes, number, span, t } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { LinkMark } from "../shared/token";
@@ -69,7 +69,7 @@ export function Mirror({ h }: { h: Handoff }) {
       <ol class="mirror-steps">
         {steps.map((s) => (
           <li key={s.id} class={s === current ? "mirror-step here" : "mirror-step"} data-test={`mirror-step-${s.id}`} data-state={s.state} aria-current={s === current ? "step" : undefined}>
-            <span class="mirror-dot">{s.state === "accepted" || s.state === "checked" ? <Icon name="check" small /> : <Icon name={s.kind === "clip" ? "clip" : s.kind === "face" ? "face" : s.id === "document_back" ? "id-back" : "id-front"} small />}</span>
+            <span class="mirror-dot">{s.state === "accepted" || s.state === "checked" ? <Icon name="check" small /> : <Icon name={stepIcon(s)} small />}</span>
             <span>{stepWord(s)}</span>
             <span class="soft mirror-state">{s === current && p && phoneHere && s.state === "todo" ? t("step.now") : t(`step.state.${s.state}`)}</span>
           </li>
@@ -162,7 +162,7 @@ function currentStep(steps: Step[], progress: ReadonlyMap<string, LiveProgress>)
 }
 
 /** The outline of the side that is asked for; its place is kept when there is nothing to show. */
-function Outline({ side }: { side: string }) {
+export function Outline({ side }: { side: string }) {
   return (
     <svg class="outline" viewBox="0 0 86 54" aria-hidden="true" focusable="false" data-side={side}>
       <rect x="1" y="1" width="84" height="52" rx="5" class={side ? "outline-card" : "outline-card faint"} />

@@ -13,6 +13,7 @@ import { uploadPhoto, UploadError } from "../shared/upload";
 import { useCase } from "./desk";
 import { Verify } from "./frame";
 import { SubmitLevel } from "./level2";
+import { Outline } from "./mirror";
 import { liveHandoff, TakeBack } from "./offer";
 import { isTodo, levelTitle, onPhone, stepsOf, stepWord } from "./words";
 
@@ -121,6 +122,7 @@ function OnePhoto({ step, level }: { step: Step; level: number }) {
       {mode.at === "choose" ? (
         <>
           <p class="lead">{howTo(step)}</p>
+          {step.id.startsWith("document_") ? <Outline side={step.id} /> : null}
           <input ref={file} class="unseen" type="file" accept="image/jpeg,image/png" capture={phone ? "environment" : undefined} tabIndex={-1} aria-hidden="true" data-test={`file-${step.id}`}
             onChange={(e) => { void chosen(e.currentTarget.files?.[0]); e.currentTarget.value = ""; }} />
           <div class="actions">

@@ -26,16 +26,16 @@ export function levelWord(l: Level): string {
   return t(`level.state.${l.state}`);
 }
 
-const levelKey = (key: string, c: Pick<Case, "kind"> | null | undefined): Key => {
-  const own = `${key}.business`;
-  return (c?.kind === "business" && has(own) ? own : key) as Key;
+const levelKey = (key: string, n: number, c: Case | null | undefined): Key => {
+  const own = c?.kind === "business" ? `${key}.business` : c?.steps.some((s) => s.level === n && s.kind === "face") ? `${key}.face` : key;
+  return (has(own) ? own : key) as Key;
 };
 
-/** What a level is called; a company's may have a name of their own. */
-export const levelTitle = (c: Pick<Case, "kind"> | null | undefined, n: number): string => t(levelKey(`level.${n}.title`, c));
+/** What a level is called; a company's may have a name of their own, and so may one with a face in it. */
+export const levelTitle = (c: Case | null | undefined, n: number): string => t(levelKey(`level.${n}.title`, n, c));
 
 /** What a level asks for. */
-export const levelAsks = (c: Pick<Case, "kind"> | null | undefined, n: number): string => t(levelKey(`level.${n}.asks`, c));
+export const levelAsks = (c: Case | null | undefined, n: number): string => t(levelKey(`level.${n}.asks`, n, c));
 
 export function stepWord(s: Pick<Step, "id" | "instructions">): string {
   for (const key of [`step.${s.instructions}`, `step.${s.id}`]) if (has(key)) return t(key as Key);

@@ -5,7 +5,7 @@ import "../shared/tokens.css";
 import "../shared/base.css";
 import "../phone/phone.css";
 import { announce, Button, Callout, LanguageToggle, StatusLine } from "../shared/components";
-import { Sprite } from "../shared/icons";
+import { Icon, Sprite } from "../shared/icons";
 import { number, startLanguage, t, useLanguage } from "../shared/i18n";
 import { Heading, SkipLink } from "../shared/page";
 import { selfTest, untried, works, type Result } from "../shared/selftest";
@@ -51,7 +51,10 @@ function App() {
         <p class="lead">{t("diagnose.lead")}</p>
         <div class="test">
           <TestLines result={result ?? untried()} />
-          <video ref={video} class="test-video" muted playsInline autoplay aria-hidden="true" />
+          <div class="test-view">
+            <Icon name="person" />
+            <video ref={video} class="test-video" muted playsInline autoplay aria-hidden="true" />
+          </div>
         </div>
         <div class="test-result">
           {!tried ? null : works(result) ? (

@@ -93,7 +93,10 @@ export function SelfTest({ phone, step }: { phone: Phone; step: CaptureStep }) {
       <p class="lead">{t("selftest.why")}</p>
       <div class="test">
         <TestLines result={result ?? untried()} />
-        <video ref={video} class="test-video" muted playsInline autoplay aria-hidden="true" />
+        <div class="test-view">
+          <Icon name="person" />
+          <video ref={video} class="test-video" muted playsInline autoplay aria-hidden="true" />
+        </div>
       </div>
       <div class="test-result">
         {tried && !good ? (

@@ -1,7 +1,7 @@
 /** The screens that are read and answered; the camera's are in photo.tsx and check.tsx. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce, Button, Callout, Progress, Skeleton } from "../shared/components";
-import { Icon } from "../shared/icons";
+import { Icon, stepIcon } from "../shared/icons";
 import { has, megabytes, span, t, tn } from "../shared/i18n";
 import { Heading } from "../shared/page";
 import { serverNow } from "../shared/api";
@@ -257,6 +257,7 @@ export function Plan({ phone }: { phone: Phone }) {
   const left = stepsLeft(capture, phone.all);
   const { minutes, bytes } = estimate(left);
   const clips = capture.steps.some((step) => step.kind === "clip");
+  const photosOnly = capture.steps.every((step) => step.kind === "photo");
   return (
     <Page
       phone={phone}
@@ -266,11 +267,11 @@ export function Plan({ phone }: { phone: Phone }) {
         </Button>
       }
     >
-      <Heading screen="plan">{left.length === 0 ? t("phone.plan.none") : clips ? tn("phone.plan.steps", left.length) : tn("phone.plan", left.length)}</Heading>
+      <Heading screen="plan">{left.length === 0 ? t("phone.plan.none") : photosOnly ? tn("phone.plan", left.length) : tn("phone.plan.steps", left.length)}</Heading>
       <ol class="plan">
         {capture.steps.map((step) => (
           <li key={step.id} class="plan-step" data-test={`plan-${step.id}`}>
-            <Icon name={step.kind === "clip" ? "clip" : step.id === "document_back" ? "id-back" : "id-front"} />
+            <Icon name={stepIcon(step)} />
             <span>{stepName(step)}</span>
             {settled(step) ? <span class="plan-state">{t("step.state.accepted")}</span> : null}
           </li>
@@ -280,8 +281,8 @@ export function Plan({ phone }: { phone: Phone }) {
         <>
           <p>{t("prepare", { min: minutes })}</p>
           <div class="soft">
-            <p>{t(clips ? "phone.plan.data.clips" : "phone.plan.data", { mb: megabytes(bytes, true) })}</p>
-            <p>{t(clips ? "phone.plan.private.clips" : "phone.plan.private", { operator: operatorName(phone) })}</p>
+            <p>{t(clips ? "phone.plan.data.clips" : photosOnly ? "phone.plan.data" : "phone.plan.data.steps", { mb: megabytes(bytes, true) })}</p>
+            <p>{t(photosOnly ? "phone.plan.private" : "phone.plan.private.clips", { operator: operatorName(phone) })}</p>
           </div>
         </>
       )}
@@ -328,9 +329,9 @@ export function Permission({ phone, step }: { phone: Phone; step: CaptureStep })
         <Callout tone="warn" alert test={`camera-${fault}`}>
           <p>{t(`camera.${fault}`)}</p>
         </Callout>
-      ) : slow ? (
-        <p class="soft">{t("phone.permission.slow")}</p>
-      ) : null}
+      ) : (
+        <p class="soft">{slow ? t("phone.permission.slow") : t(step.kind === "face" ? "camera.why.face" : "camera.why.photo")}</p>
+      )}
       {fault === null || fault === "denied" || fault === "busy" ? null : <p class="soft">{t("phone.permission.elsewhere")}</p>}
     </Page>
   );

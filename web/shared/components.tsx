@@ -241,12 +241,12 @@ export function deviceName(d: Pick<Device, "os" | "browser"> & Partial<Device>):
   return unknown(d.browser) ? os : t("device.pair", { device: os, browser: d.browser });
 }
 
-/** Icon and name of a device. */
-export function DeviceLine({ device }: { device: Device }) {
+/** Icon and name of a device, or words that hold its name. */
+export function DeviceLine({ device, words }: { device: Device; words?: string }) {
   return (
     <p class="device" data-test="device">
       <Icon name={device.kind === "computer" ? "computer" : "phone"} small />
-      <span>{deviceName(device)}</span>
+      <span>{words ?? deviceName(device)}</span>
       {device.network === "other" ? <span class="device-net">{t("device.other_network")}</span> : null}
     </p>
   );

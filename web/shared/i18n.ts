@@ -130,7 +130,7 @@ export function date(value: string): string {
 
 /** The time of day of a moment. */
 export function clock(at: Date): string {
-  return new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" }).format(at);
+  return new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit" }).format(at);
 }
 
 /** About how long: "15 seconds", "14 minutes", "3 hours", "2 days", "5 years". */

@@ -23,6 +23,12 @@ const shapes = {
 } satisfies Record<string, JSX.Element>;
 
 export type IconName = keyof typeof shapes;
+/** The icon of a step, by what is captured in it. */
+export function stepIcon(step: { id: string; kind: string }): IconName {
+  if (step.kind === "clip" || step.kind === "face") return step.kind;
+  return step.id === "document_back" ? "id-back" : "id-front";
+}
+
 export const iconNames = Object.keys(shapes) as IconName[];
 
 /** The sprite; render it once a page, before any Icon. */
