@@ -111,14 +111,16 @@ export function Overview() {
           } />
         ))}
       </ol>
-      <section class="part">
-        <h2>{t("need.title")}</h2>
-        <ul class="dots">
-          <li>{t("need.document")}</li>
-          <li>{t("need.phone")}</li>
-          <li>{t("need.light")}</li>
-        </ul>
-      </section>
+      {c === null || act ? (
+        <section class="part">
+          <h2>{t("need.title")}</h2>
+          <ul class="dots">
+            <li>{t("need.document")}</li>
+            <li>{t("need.phone")}</li>
+            <li>{t("need.light")}</li>
+          </ul>
+        </section>
+      ) : null}
       <section class="part">
         <h2>{t("faq.title")}</h2>
         {questions.map((q) => (

@@ -215,7 +215,7 @@ function Case({ c, setC, load }: { c: ReviewCase; setC: (c: ReviewCase) => void;
     <main id="main" tabIndex={-1} class="case wide-screen" data-test="case" data-page={page} data-version={c.version} data-mine={mine}>
       <aside class="case-rail" aria-label={t("review.rail")}>
         <Heading screen="review-case" title={t("review.case", { id: short(c.id) })}>{t("review.case", { id: short(c.id) })}</Heading>
-        <p class="soft">{t(`review.kind.${c.kind}`)}{comma()}{stateWord(c.state)}</p>
+        <p class="soft">{t(`review.kind.${c.kind}`)} · {stateWord(c.state)}</p>
         {c.waiting ? <p class="small">{t("review.waits", { span: span(Math.max(0, (now - Date.parse(c.waiting.since)) / 1000)) })}{c.waiting.reasons.length ? <><br />{c.waiting.reasons.map(reasonWord).join(semicolon())}</> : null}</p> : null}
         {c.reported_at ? <Callout tone="warn" test="reported"><p>{t("review.reported.at", { time: when(c.reported_at) })}</p></Callout> : null}
         <div class="lease" data-test="lease">

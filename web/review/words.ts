@@ -1,4 +1,5 @@
 // Words for what the review calls name, so that no raw code is ever shown.
+import { countryName } from "../shared/countries";
 import { date, has, language, t, thin, type Key } from "../shared/i18n";
 import { reasonText } from "../shared/problems";
 import type { Chosen, HistoryEvent, Lease, ReviewStep } from "./types";
@@ -13,7 +14,12 @@ export const verdictWord = (v: string): string => either([`review.verdict.${v}`]
 export const roleWord = (r: string): string => either([`review.role.${r}`], "review.unknown");
 export const stepWord = (s: Pick<ReviewStep, "id" | "instructions">): string => either([`review.step.${s.id}`, `step.${s.instructions}`, `step.${s.id}`], "step.other");
 export const stepName = (id: string): string => either([`review.step.${id}`, `step.${id}`], "step.other");
-export const checkWord = (check: string): string => either([`review.check.${check}`], "review.check.other");
+/** What was checked; a check of the photo that was taken with a recording says so. */
+export function checkWord(check: string): string {
+  const of = check.startsWith("still_") ? check.slice("still_".length) : "";
+  const own = `review.check.${of}`;
+  return of && has(own) ? t("review.check.of_still", { what: t(own) }) : either([`review.check.${check}`], "review.check.other");
+}
 export const foundWord = (verdict: string): string => either([`review.found.${verdict}`], "review.unknown");
 export const wayWord = (way: string): string => either([`face.way.${way}`, `review.way.${way}`], "review.unknown");
 export const moveWord = (move: string): string => either([`face.move.${move}`], "review.frame");
@@ -32,20 +38,21 @@ export function chosenWord(c: Chosen): string {
   return c.prompt ? t("review.reason.prompt", { step: about, n: c.prompt, reason: words }) : t("review.reason.step", { step: about, reason: words });
 }
 
-/** "Name", "Owners, 2: name": the words of a path such as business.parties.1.name. */
+/** "Name", "Owners · 2 · name": the words of a path such as business.parties.1.name. */
 export function fieldWord(path: string): string {
   const words: string[] = [];
   for (const part of path.split(".")) {
     if (/^\d+$/.test(part)) words.push(String(Number(part) + 1));
     else words.push(either([`review.field.${part}`, `step.${part}`], "review.field.other"));
   }
-  return words.join(language() === "en" ? ", " : "，");
+  return words.join(" · ");
 }
 
 /** A value as people read it: codes in words, days as days. */
 export function valueWord(path: string, value: string): string {
   const last = path.slice(path.lastIndexOf(".") + 1);
   if (last === "expires_on" && value === "long_term") return t("review.long_term");
+  if (last === "nationality" || last === "country") return countryName(value);
   for (const key of [`document.${value}`, `review.value.${last}.${value}`]) if (has(key)) return t(key);
   return value;
 }
@@ -54,7 +61,7 @@ export function valueWord(path: string, value: string): string {
 export function when(at: string): string {
   const d = new Date(at);
   const today = d.toDateString() === new Date().toDateString();
-  const time = new Intl.DateTimeFormat(language(), today ? { hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "short" }).format(d);
+  const time = new Intl.DateTimeFormat(language(), today ? { hour: "numeric", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "short" }).format(d);
   return language() === "zh-Hans" ? thin(time) : time;
 }
 

@@ -20,6 +20,12 @@ ZAZAF ZMZMB ZWZWE
 /** One choice of a nationality: the code that is sent and its name in the reader's language. */
 export interface Country { code: string; name: string }
 
+/** The name of a nationality in the reader's language; a code that is none stays as it is. */
+export function countryName(code: string): string {
+  const known = codes.find((c) => c.slice(2) === code);
+  return (known && new Intl.DisplayNames(language(), { type: "region" }).of(known.slice(0, 2))) ?? code;
+}
+
 /** All of them by name in the reader's language, mainland China first. */
 export function countries(): Country[] {
   const names = new Intl.DisplayNames(language(), { type: "region" });
