@@ -125,6 +125,7 @@ func (s *Service) save(ctx context.Context, old Document, c *change) {
 		c.ActedAt = c.at
 	}
 	c.Waiting, c.AtStep = c.waiting(), c.atStep()
+	c.FaceEntry = c.faceEntry(s.cfg.Policy)
 	if c.Level >= s.cfg.Policy.Retention.CustomerLevel && c.CustomerSince.IsZero() && !c.Erased() {
 		c.CustomerSince = c.at
 	}

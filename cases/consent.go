@@ -20,6 +20,8 @@ const (
 	ConsentDocuments = "documents"
 	ConsentFace      = "face"
 	ConsentRecording = "recording"
+	// ConsentFaceSearch lets the face be looked for in other cases that agreed to it, too. Nothing is withheld from who declines.
+	ConsentFaceSearch = "face_search"
 )
 
 // subjectLevel1 stands for what Level 1 states.
@@ -27,12 +29,13 @@ const subjectLevel1 = "level_1"
 
 // subjectOf is what may not be taken before a consent is given: Level 1, or a kind of step.
 var subjectOf = map[string]string{
-	ConsentIdentity: subjectLevel1, ConsentDocuments: "photo", ConsentFace: "face", ConsentRecording: "clip",
+	ConsentIdentity: subjectLevel1, ConsentDocuments: "photo", ConsentFace: "face", ConsentRecording: "clip", ConsentFaceSearch: "face",
 }
 
 // consentBefore says it in the policy's explanation.
 var consentBefore = map[string]string{
 	ConsentIdentity: "Level 1 is stored", ConsentDocuments: "photos are taken", ConsentFace: "the face is compared", ConsentRecording: "anything is recorded",
+	ConsentFaceSearch: "the face is looked for in other cases",
 }
 
 // ConsentRule is one consent that the policy asks for.
@@ -40,7 +43,7 @@ type ConsentRule struct {
 	ID string `yaml:"id"`
 	// Version is raised when the words change their meaning; then everybody is asked again.
 	Version int `yaml:"version"`
-	// Declined says what is left for who says no: "stop", or for a face "person", another way.
+	// Declined says what is left for who says no: "stop", for a face also "person", another way, for face_search "nothing".
 	Declined string `yaml:"declined"`
 	// KeptByLaw says that what was taken stays when the consent is withdrawn by a customer whose level was approved.
 	KeptByLaw bool `yaml:"kept_by_law"`
@@ -50,8 +53,9 @@ type ConsentRule struct {
 
 // What declining a consent leads to.
 const (
-	DeclinedStop   = "stop"
-	DeclinedPerson = "person"
+	DeclinedNothing = "nothing" // it is not done, and nothing else changes
+	DeclinedStop    = "stop"
+	DeclinedPerson  = "person"
 )
 
 // ConsentText is what an applicant reads before agreeing.
@@ -72,7 +76,9 @@ func (t ConsentText) all() []string {
 func (r ConsentRule) Subject() string { return subjectOf[r.ID] }
 
 // Apart reports whether the consent is asked for alone, with a button of its own: what shows or records the person.
-func (r ConsentRule) Apart() bool { return r.ID == ConsentFace || r.ID == ConsentRecording }
+func (r ConsentRule) Apart() bool {
+	return r.ID == ConsentFace || r.ID == ConsentRecording || r.ID == ConsentFaceSearch
+}
 
 // languages are those in which every text is written.
 var languages = []string{"en", "zh-Hans"}
@@ -85,17 +91,25 @@ func (p *Policy) checkConsents(say func(format string, args ...any)) {
 	for i := range p.Consents {
 		r := &p.Consents[i]
 		if subjectOf[r.ID] == "" || seen[r.ID] {
-			say("consents, number %d: %q is not known or stands twice; write identity, documents, face or recording", i+1, r.ID)
+			say("consents, number %d: %q is not known or stands twice; write identity, documents, face, recording or face_search", i+1, r.ID)
 			continue
 		}
 		seen[r.ID] = true
 		if r.Version < 1 || r.Version > 1_000_000 {
 			say("consents.%s.version: %d is not between 1 and 1000000", r.ID, r.Version)
 		}
+		if r.ID == ConsentFaceSearch {
+			if r.Declined == "" {
+				r.Declined = DeclinedNothing
+			}
+			if r.Declined != DeclinedNothing || r.KeptByLaw {
+				say("consents.face_search: declined is nothing and kept_by_law false: it is free, and what rests on it goes when it is withdrawn")
+			}
+		}
 		if r.Declined == "" {
 			r.Declined = DeclinedStop
 		}
-		if r.Declined != DeclinedStop && (r.Declined != DeclinedPerson || r.ID != ConsentFace) {
+		if r.ID != ConsentFaceSearch && r.Declined != DeclinedStop && (r.Declined != DeclinedPerson || r.ID != ConsentFace) {
 			say("consents.%s.declined: %q is not known; write stop, or for face person", r.ID, r.Declined)
 		}
 		for _, lang := range languages {
@@ -116,6 +130,12 @@ func (p *Policy) checkConsents(say func(format string, args ...any)) {
 				say("consents.%s.texts: %q is no language of the pages; write %s", r.ID, lang, strings.Join(languages, " and "))
 			}
 		}
+	}
+	if on := p.Face.Duplicates.Search; on != seen[ConsentFaceSearch] {
+		say("face.duplicates.search and consents.face_search go together: a face is looked for in other cases only where both say so")
+	}
+	if seen[ConsentFaceSearch] && !seen[ConsentFace] {
+		say("consents.face_search: ask for face as well")
 	}
 	if seen[ConsentIdentity] {
 		return
@@ -219,7 +239,7 @@ func (d *Document) consentState(r ConsentRule) ConsentState {
 // needConsent is ErrConsentNeeded unless every consent for a subject is given.
 func (c *change) needConsent(subject string) error {
 	for _, r := range c.asks {
-		if r.Subject() == subject && c.consentState(r) != ConsentGiven {
+		if r.ID != ConsentFaceSearch && r.Subject() == subject && c.consentState(r) != ConsentGiven {
 			return ErrConsentNeeded.With("consent", r.ID)
 		}
 	}
@@ -317,7 +337,7 @@ func (c *change) otherWay(r ConsentRule, state ConsentState) {
 // stays approved, because what was done before a withdrawal remains lawful (GDPR Art. 7(3)), and so stays the evidence that a
 // customer's law keeps. What is held is not touched.
 func (s *Service) withdraw(c *change, r ConsentRule) error {
-	if !c.HeldAt.IsZero() {
+	if !c.HeldAt.IsZero() || r.ID == ConsentFaceSearch { // its entry goes with the answer
 		return nil
 	}
 	customer := s.cfg.Policy.Retention.customer(&c.Document)

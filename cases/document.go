@@ -40,6 +40,10 @@ type Document struct {
 
 	// FaceSeen is the sealed JSON of what is remembered of the frames of failed tries, until one is kept.
 	FaceSeen []byte `json:"face_seen,omitempty" bson:"face_seen,omitempty"`
+	// FaceEntry is what other cases find this one's face by; nil where nobody agreed to that.
+	FaceEntry *FaceEntry `json:"face_entry,omitempty" bson:"face_entry,omitempty"`
+	// FaceHits are the nearest cases that were found when the face was checked last.
+	FaceHits []FaceHit `json:"face_hits,omitempty" bson:"face_hits,omitempty"`
 
 	// Alipay is the newest try to be recognised by Alipay.
 	Alipay *AlipayTry `json:"alipay,omitempty" bson:"alipay,omitempty"`
@@ -190,6 +194,19 @@ type AccountDocument struct {
 	ConfirmedAt time.Time `json:"confirmed_at,omitzero" bson:"confirmed_at,omitempty"`
 	// DisabledAt is when somebody forbade the account to sign in.
 	DisabledAt time.Time `json:"disabled_at,omitzero" bson:"disabled_at,omitempty"`
+}
+
+// FaceEntry is a face that may be found from other cases, because whose it is agreed to that.
+type FaceEntry struct {
+	Model    string `json:"model" bson:"model"` // that made the template: its name and hash
+	UploadID string `json:"upload_id" bson:"upload_id"`
+	Template []byte `json:"template" bson:"template"` // sealed as in the take
+}
+
+// FaceHit is another case whose face is near, found when the level was checked. For who decides alone.
+type FaceHit struct {
+	CaseID   string  `json:"case_id" bson:"case_id"`
+	Distance float64 `json:"distance" bson:"distance"`
 }
 
 // Meta is the one record about the store itself.

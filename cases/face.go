@@ -61,6 +61,8 @@ type FacePolicy struct {
 	Alternatives []string `yaml:"alternatives"`
 	// Models has thresholds by the name of a model; what is left out is the model's own.
 	Models map[string]faceThresholds `yaml:"models"`
+	// Duplicates says whether a person is looked for in other cases.
+	Duplicates FaceDuplicates `yaml:"duplicates"`
 }
 
 // faceThresholds is the part of a model's thresholds that the policy sets, as YAML over the model's own.
@@ -86,6 +88,7 @@ func (p *FacePolicy) check(say func(format string, args ...any)) {
 			say("face.alternatives: %q is not known; write some of %v", a, faceAlternatives)
 		}
 	}
+	p.Duplicates.check(say)
 	for name, t := range p.Models {
 		base, _ := face.Defaults(name)
 		err := t.over(&base)

@@ -72,6 +72,13 @@ func (s *Service) checkPhotos(ctx context.Context, c Case, level int) (func(*cha
 			photos = append(photos, p)
 		}
 	}
+	face, hits, looked, err := s.findFace(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if looked {
+		found = append(found, face)
+	}
 	var readings []Reading
 	if s.sendBack(found) == nil { // a photo that is taken again need not be read
 		var err error
@@ -81,7 +88,7 @@ func (s *Service) checkPhotos(ctx context.Context, c Case, level int) (func(*cha
 	}
 	return func(c *change) error {
 		if l := c.level(level); l.State == Checking {
-			l.Checks = found
+			l.Checks, c.FaceHits = found, hits
 			c.keepReadings(readings)
 		}
 		return s.conclude(c, level, found)
@@ -158,6 +165,9 @@ func (s *Service) conclude(c *change, level int, found []Check) error {
 		return s.decide(c, level, review, failed...)
 	}
 	if slices.ContainsFunc(found, func(f Check) bool { return f.Verdict != checks.Pass }) {
+		if slices.ContainsFunc(found, func(f Check) bool { return f.Code == "duplicate.face" }) {
+			return s.decide(c, level, review, Reason{Code: "duplicate.face", Step: Face})
+		}
 		return s.decide(c, level, review)
 	}
 	return s.passed(level)(c)

@@ -382,9 +382,12 @@ func (p Policy) Explain(w io.Writer) error {
 		}
 	}
 	b.WriteString("Level 1 and what rests on it end with the document that it states.\n")
+	if d := p.Face.Duplicates; d.Search {
+		fmt.Fprintf(&b, "A face is looked for in the other cases that agreed to it, within %g of what is accepted as one person; a person decides.\n", d.Within)
+	}
 	for _, r := range p.Consents {
 		fmt.Fprintf(&b, "Before %s the applicant consents (%s, version %d); who declines %s.\n", consentBefore[r.ID], r.ID, r.Version,
-			map[string]string{DeclinedStop: "goes no further", DeclinedPerson: "is left to a person"}[r.Declined])
+			map[string]string{DeclinedStop: "goes no further", DeclinedPerson: "is left to a person", DeclinedNothing: "loses nothing"}[r.Declined])
 	}
 	r := p.Retention
 	fmt.Fprintf(&b, "\nA case that its applicant abandoned is erased after %d days, a rejected one after %d days.\n", r.AbandonedDays, r.RejectedDays)

@@ -47,6 +47,8 @@ func TestMistakesInAPolicyAreNamed(t *testing.T) {
 		{"photo: [desk, phone]", "photo: []", "channels.photo is missing"},
 		{"photo:", "video:", `"video" is no kind of step`},
 		{"attempts: 5", "attempts: 0", "attempts: 0"},
+		{"search: false", "search: true", "face.duplicates.search and consents.face_search go together"},
+		{"within: 0.75", "within: 1.5", "face.duplicates.within: 1.5"},
 		{"report: marks", "report: melts", `report: "melts" is unknown`},
 	} {
 		bad := strings.Replace(file, row.old, row.new, 1)

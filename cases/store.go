@@ -38,6 +38,9 @@ type Store interface {
 	Cases(ctx context.Context, state LevelState, cursor string, limit int) (page []Summary, next string, err error)
 	// CasesByDocument lists the ids of cases with this document index (at most limit).
 	CasesByDocument(ctx context.Context, index []byte, limit int) ([]string, error)
+	// FaceEntries lists the faces that a model made, of cases with an id greater than after and in order, at most limit,
+	// through an index.
+	FaceEntries(ctx context.Context, model, after string, limit int) ([]FaceRow, error)
 	// Due lists ids of cases that have pending history entries, or a job that is queued
 	// with run_after <= now or leased with lease_until <= now; at most limit, through an index.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
@@ -48,6 +51,13 @@ type Store interface {
 	// that they no longer make it due. It changes neither the document nor its version; when the
 	// version is another meanwhile it does nothing.
 	Relayed(ctx context.Context, id string, version int64) error
+}
+
+// FaceRow is a face that may be found, with the wrapped key of its case, which opens it.
+type FaceRow struct {
+	CaseID     string
+	WrappedKey []byte
+	FaceEntry
 }
 
 // Summary is a case in a list.

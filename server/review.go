@@ -317,7 +317,8 @@ type reviewEvidenceView struct {
 	Checks     []reviewCheckView     `json:"checks"`
 	Consents   []reviewConsentView   `json:"consents"`
 	Objections []reviewObjectionView `json:"objections"`
-	Required   []reviewLookView      `json:"required"` // what has to be looked at before approving
+	Required   []reviewLookView      `json:"required"`  // what has to be looked at before approving
+	FaceHits   []cases.FaceHit       `json:"face_hits"` // other cases with a face that is near
 }
 
 type reviewFieldView struct {
@@ -588,7 +589,7 @@ func (s *Server) reviewHistory(ctx context.Context, known colleagues, k cases.Ca
 func (s *Server) reviewEvidence(ctx context.Context, by colleague, k cases.Case) (*reviewEvidenceView, error) {
 	v := &reviewEvidenceView{
 		Fields: []reviewFieldView{}, Steps: []reviewStepView{}, Checks: []reviewCheckView{}, Consents: []reviewConsentView{},
-		Objections: []reviewObjectionView{}, Required: []reviewLookView{},
+		Objections: []reviewObjectionView{}, Required: []reviewLookView{}, FaceHits: list(k.FaceHits),
 	}
 	fields, err := s.cfg.Cases.Fields(k)
 	if err != nil {

@@ -137,6 +137,21 @@ func (s *Store) CasesByDocument(ctx context.Context, index []byte, limit int) ([
 	return s.ids(ctx, bson.D{{Key: "document_index", Value: index}}, limit, "_id")
 }
 
+// FaceEntries lists the faces of cases that a model made.
+func (s *Store) FaceEntries(ctx context.Context, model, after string, limit int) ([]cases.FaceRow, error) {
+	found, err := list[cases.Document](ctx, s.cases,
+		bson.D{{Key: "face_entry.model", Value: model}, {Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
+		options.Find().SetProjection(ascending("wrapped_key", "face_entry")).SetSort(ascending("_id")).SetLimit(int64(cases.PageSize(limit))))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]cases.FaceRow, len(found))
+	for i, d := range found {
+		out[i] = cases.FaceRow{CaseID: d.ID, WrappedKey: d.WrappedKey, FaceEntry: *d.FaceEntry}
+	}
+	return out, nil
+}
+
 // Due lists ids of cases that the relay or a worker should look at, the longest due first.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.ids(ctx, bson.D{{Key: "due_at", Value: bson.D{{Key: "$lte", Value: now}}}}, limit, "due_at", "_id")

@@ -63,6 +63,14 @@ var migrations = []func(context.Context, *Store) error{
 		}
 		return s.fillWaiting(ctx)
 	},
+	// The faces that may be found from other cases.
+	func(ctx context.Context, s *Store) error {
+		_, err := s.cases.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: ascending("face_entry.model", "_id"), Options: options.Index().SetSparse(true)})
+		if err != nil {
+			return fmt.Errorf("index %s: %w", s.cases.Name(), err)
+		}
+		return nil
+	},
 }
 
 // fillWaiting says of cases that a former version left to people that they wait.

@@ -3,6 +3,7 @@ package casesqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ const (
 	listState = listed + `state = ? AND (updated_at, id) > (?, ?) ORDER BY updated_at, id LIMIT ?`
 	backlog   = `SELECT count(*), min(nullif(due_at, 0)) FROM cases WHERE due_at <= ?`
 	listDue   = `SELECT id FROM cases WHERE due_at <= ? ORDER BY due_at, id LIMIT ?`
+
+	byFace = `SELECT id, json_extract(body, '$.wrapped_key'), json_extract(body, '$.face_entry') FROM cases
+		WHERE json_extract(body, '$.face_entry.model') = ? AND id > ? ORDER BY id LIMIT ?`
 
 	byDocument = `SELECT id FROM cases WHERE document_index = ? ORDER BY id LIMIT ?`
 )
@@ -200,6 +204,32 @@ func (s *Store) CasesByDocument(ctx context.Context, index []byte, limit int) ([
 		return nil, nil
 	}
 	return s.ids(ctx, byDocument, index, cases.PageSize(limit))
+}
+
+// FaceEntries lists the faces of cases that a model made.
+func (s *Store) FaceEntries(ctx context.Context, model, after string, limit int) ([]cases.FaceRow, error) {
+	rows, err := s.read.QueryContext(ctx, byFace, model, after, cases.PageSize(limit))
+	if err != nil {
+		return nil, failed(ctx, "list faces", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []cases.FaceRow
+	for rows.Next() {
+		var r cases.FaceRow
+		var key string
+		var entry []byte
+		if err := rows.Scan(&r.CaseID, &key, &entry); err != nil {
+			return nil, failed(ctx, "list faces", err)
+		}
+		if r.WrappedKey, err = base64.StdEncoding.DecodeString(key); err == nil {
+			err = json.Unmarshal(entry, &r.FaceEntry)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("decode the face of %s: %w", r.CaseID, err)
+		}
+		out = append(out, r)
+	}
+	return out, failed(ctx, "list faces", rows.Err())
 }
 
 // Due lists ids of cases that the relay or a worker should look at, the longest due first.

@@ -319,6 +319,7 @@ func TestListsUseAnIndexAndDoNotSort(t *testing.T) {
 		casesqlite.ListAll:     "SEARCH cases USING INDEX cases_by_time",
 		casesqlite.ListState:   "SEARCH cases USING INDEX cases_by_state",
 		casesqlite.ListDue:     "SEARCH cases USING COVERING INDEX cases_by_due",
+		casesqlite.ByFace:      "SEARCH cases USING INDEX cases_by_face",
 		casesqlite.ByDocument:  "SEARCH cases USING COVERING INDEX cases_by_document",
 		casesqlite.ReplaceCase: "SEARCH cases USING INDEX sqlite_autoindex_cases_1",
 	} {

@@ -46,6 +46,7 @@ const (
 	ListState   = listState
 	ListDue     = listDue
 	ByDocument  = byDocument
+	ByFace      = byFace
 	ReplaceCase = replaceCase
 
 	CountWaiting = countWaiting

@@ -123,6 +123,11 @@ CREATE INDEX history_counted ON history (counted_at, case_id, n) WHERE counted_a
 
 CREATE INDEX accounts_staff ON accounts (id) WHERE json_array_length(body, '$.roles') > 0;
 `,
+	`
+-- The faces that may be found from other cases.
+CREATE INDEX cases_by_face ON cases (json_extract(body, '$.face_entry.model'), id)
+	WHERE json_extract(body, '$.face_entry.model') IS NOT NULL;
+`,
 }
 
 // schemaOf reads how far the file is. It is 0 for an empty file only.

@@ -307,6 +307,47 @@ func testByDocument(t *testing.T, s *store) {
 	sameIDs(t, ids, plain.ID)
 }
 
+func testFaces(t *testing.T, s *store) {
+	s.create(t, newCase()) // one that may not be found
+	var want []string
+	for i := range 3 {
+		d := newCase()
+		d.FaceEntry = &cases.FaceEntry{Model: "one/01", UploadID: fmt.Sprint("upl_", i), Template: []byte{byte(i), 0, 0xff}}
+		want = append(want, s.create(t, d).ID)
+	}
+	other := newCase()
+	other.FaceEntry = &cases.FaceEntry{Model: "other/02", UploadID: "upl_9", Template: []byte{9}}
+	other = s.create(t, other)
+	slices.Sort(want)
+	list := func(model, after string, limit int) []cases.FaceRow {
+		t.Helper()
+		rows, err := s.FaceEntries(t.Context(), model, after, limit)
+		noErr(t, err)
+		return rows
+	}
+	ids := func(rows []cases.FaceRow) (out []string) {
+		for _, r := range rows {
+			out = append(out, r.CaseID)
+		}
+		return out
+	}
+	all := list("one/01", "", 10)
+	equal(t, "all", fmt.Sprint(ids(all)), fmt.Sprint(want))
+	for _, r := range all {
+		d, err := s.Case(t.Context(), r.CaseID)
+		noErr(t, err)
+		equal(t, "a face", fmt.Sprintf("%x %+v", r.WrappedKey, r.FaceEntry), fmt.Sprintf("%x %+v", d.WrappedKey, *d.FaceEntry))
+	}
+	equal(t, "a page", fmt.Sprint(ids(list("one/01", "", 2))), fmt.Sprint(want[:2]))
+	equal(t, "the next", fmt.Sprint(ids(list("one/01", want[1], 2))), fmt.Sprint(want[2:]))
+	for _, none := range []string{"", "one", "one/0", "two/01"} {
+		equal(t, none, len(list(none, "", 10)), 0)
+	}
+	other.FaceEntry = nil
+	s.replace(t, other, -1)
+	equal(t, "one that is taken back", len(list("other/02", "", 10)), 0)
+}
+
 func (s *store) due(t *testing.T, now time.Time) []string {
 	t.Helper()
 	ids, err := s.Due(t.Context(), now, 100)

@@ -55,6 +55,7 @@ func Serial(t *testing.T, fresh Fresh) {
 		"a case of a megabyte":                        testBig,
 		"a list has stable pages":                     testPaging,
 		"cases by document":                           testByDocument,
+		"cases by face":                               testFaces,
 		"what is due":                                 testDue,
 		"what waits for people":                       testQueue,
 		"what waits has stable pages":                 testQueuePages,

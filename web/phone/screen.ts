@@ -120,7 +120,8 @@ function work(f: Facts, capture: Capture): Screen {
   if (next === null) return { name: "sending" };
   // Stored by an earlier visit, with nothing of it left here: looked at from the server's copy.
   if (next.kind !== "clip" && next.state === "stored" && storedTake(next) !== null) return { name: "check", step: next, take: null };
-  if (next.kind === "face" && capture.consents.some((one) => one.id === "face" && one.state !== "given")) return { name: "faceconsent", step: next };
+  // The second is free: whoever answered it, however, goes on.
+  if (next.kind === "face" && capture.consents.some((one) => one.id === "face" ? one.state !== "given" : one.id === "face_search" && one.state === "needed")) return { name: "faceconsent", step: next };
   if (next.kind === "face" && capture.handoff.provider === "alipay") return { name: "alipay", step: next };
   if (f.missing !== null) return { name: "unsupported", missing: f.missing };
   if (next.kind === "face") return { name: f.allowed ? "face" : "permission", step: next };

@@ -9,7 +9,7 @@ import { FoundTag, Head, Marked, Watermark } from "./parts";
 import { useKeys } from "./office";
 import type { Area, Check, Fact, FaceTake, Part, ReviewCase } from "./types";
 import { Viewer } from "./viewer";
-import { actorWord, checkWord, chosenWord, colon, comma, enumeration, eventWord, exactly, fieldWord, minutes, moveWord, reasonWord, semicolon, stateWord, stepName, stepWord, valueWord, wayWord, when } from "./words";
+import { actorWord, checkWord, chosenWord, colon, comma, enumeration, eventWord, exactly, fieldWord, minutes, moveWord, reasonWord, semicolon, stateWord, stepName, stepWord, valueWord, wayWord, when, short } from "./words";
 
 /** Why values are shown is asked once a case and stands in the access log with each of them. */
 function RevealBar({ d, names, all }: { d: CaseDesk; names: readonly string[]; all?: boolean }) {
@@ -146,6 +146,12 @@ export function Face({ d }: { d: CaseDesk }) {
             {best ? <Picture id={best.media_id} words={frameWords(best, Math.max(0, at))} d={d} /> : null}
           </div>
           {take.face ? <Distance face={take.face} /> : null}
+          {d.e.face_hits.length > 0 ? (
+            <Callout tone="warn" test="face-hits">
+              <p>{t("review.face.hits")}</p>
+              <ul>{d.e.face_hits.map((h) => <li key={h.case_id}><a href={`#/case/${h.case_id}`} data-test={`hit-${h.case_id}`}>{t("review.case", { id: short(h.case_id) })}</a> <span class="soft numbers">{t("review.measure.distance")} {number(h.distance, 2)}</span></li>)}</ul>
+            </Callout>
+          ) : null}
           {step.alternative ? <p>{t("review.face.way", { way: wayWord(step.alternative) })}</p> : null}
           <section class="sub">
             <h3>{t("review.face.moves")}</h3>

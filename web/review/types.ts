@@ -75,6 +75,7 @@ export interface Evidence {
   consents: { id: string; state: string; version: number; language: string; at: string }[];
   objections: { level: number; at: string; text: string }[];
   required: Required[];
+  face_hits: { case_id: string; distance: number }[];
 }
 
 export interface ReviewCase {

@@ -21,7 +21,7 @@ export interface Level {
   may_object?: boolean;
 }
 
-export type ConsentId = "identity" | "documents" | "face" | "recording";
+export type ConsentId = "identity" | "documents" | "face" | "recording" | "face_search";
 /** Needed: never answered, or the words have changed since. */
 export type ConsentState = "needed" | "given" | "declined" | "withdrawn";
 export interface ConsentStanding { id: ConsentId; state: ConsentState }

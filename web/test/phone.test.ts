@@ -91,6 +91,11 @@ describe("screens", () => {
     // What is asked first is asked here, too.
     const unasked = { ...chosen, consents: [{ id: "face", state: "needed" }] } as Capture;
     expect(name({ capture: unasked })).toBe("faceconsent");
+    // Whether it may be looked for elsewhere is asked once, whatever the answer.
+    for (const [state, screen] of [["needed", "faceconsent"], ["declined", "face"], ["given", "face"], ["withdrawn", "face"]] as const) {
+      const consents = [{ id: "face", state: "given" }, { id: "face_search", state }];
+      expect(name({ capture: { ...capture("active", face), consents } as Capture, allowed: true })).toBe(screen);
+    }
     expect(name({ capture: { ...chosen, steps: [step("document_front", "todo"), face] } })).toBe("photo");
     expect(name({ capture: { ...chosen, steps: [{ ...face, state: "checked" }] } })).toBe("sending");
     // Alipay's own browser is left for the camera, and stayed in for Alipay.

@@ -14,21 +14,24 @@ export function FaceConsent({ phone, step }: { phone: Phone; step: CaptureStep }
   const [busy, setBusy] = useState<"" | "yes" | "no">("");
   const [problem, setProblem] = useState<unknown>(null);
   const caseId = phone.capture!.handoff.case_id;
+  // Once the face may be compared, whether it may be looked for among others is asked apart.
+  const search = phone.capture!.consents.every((one) => one.id !== "face" || one.state === "given");
 
   const load = async (): Promise<void> => {
     try {
       const { consents } = await api.consents(caseId, "capture");
-      setConsent(consents.find((one) => one.id === "face") ?? null);
+      setConsent(consents.find((one) => one.id === (search ? "face_search" : "face")) ?? null);
     } catch (error) {
       if (error instanceof Problem && error.status === 401) void phone.refresh();
       else setProblem(error);
     }
   };
   useEffect(() => {
+    setConsent(null);
     void load();
     // The networks come while one reads.
     phone.faces.prepare(step);
-  }, [step.id]);
+  }, [step.id, search]);
 
   const answer = async (given: boolean): Promise<void> => {
     if (consent === null || busy !== "") return;
@@ -57,13 +60,13 @@ export function FaceConsent({ phone, step }: { phone: Phone; step: CaptureStep }
               {t("consent.agree")}
             </Button>
             <Button wide test="face-decline" busy={busy === "no"} onClick={() => void answer(false)}>
-              {t("face.another")}
+              {t(search ? "consent.no_thanks" : "face.another")}
             </Button>
           </div>
         )
       }
     >
-      <Heading screen="face-consent">{words?.title ?? t("face.title")}</Heading>
+      <Heading screen={search ? "face-search" : "face-consent"}>{words?.title ?? t("face.title")}</Heading>
       {words === undefined && problem === null ? <Skeleton lines={4} /> : null}
       {words === undefined ? null : (
         <>
@@ -76,7 +79,7 @@ export function FaceConsent({ phone, step }: { phone: Phone; step: CaptureStep }
               </div>
             ))}
             <div>
-              <dt>{t("face.another.what")}</dt>
+              <dt>{t(search ? "consent.declining" : "face.another.what")}</dt>
               <dd>{words.declined}</dd>
             </div>
           </dl>
