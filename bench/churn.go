@@ -46,6 +46,10 @@ func churn(ctx context.Context, dir string, changes int64) (err error) {
 	took := time.Since(begin)
 	fmt.Printf("  %.1f s, %.0f changes a second; %d visits; %d snapshots; %d trips to the other node, each for all changes of a case that waited\n",
 		took.Seconds(), float64(changes)/took.Seconds(), did.Visits, did.Snapshots, did.Published)
+	begin = time.Now()
+	newcomers := int(changes / 100)
+	livetest.Newcomers(&f, newcomers, liveredis.New(clients[0]), liveredis.New(clients[1]))
+	fmt.Printf("  %.1f s for %d cases more, of 20 changes each, that one hub alone heard of until a listener of the other joined\n", time.Since(begin).Seconds(), newcomers)
 	word := "kept"
 	if f.n > 0 {
 		word = "MISSED"

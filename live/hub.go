@@ -64,6 +64,9 @@ type room struct {
 	id        string
 	high      int64 // the newest seq known here
 	given     int64 // the newest of the bus; high is it, or a number of this node after it
+	alone     bool  // the bus said that no other node hears of the case, and nobody was heard to since
+	others    int64 // the newest number with which others were heard to
+	silent    int64 // the number of the bus that listeners were served after when changes began to be kept silent; 0: none is
 	listeners map[*Listener]struct{}
 	heard     time.Time    // when the bus was last asked to tell of changes, and did not lose that since; zero: never
 	blind     bool         // somebody read the case while the bus could not be asked
@@ -89,6 +92,7 @@ func New(cfg Config) (*Hub, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.Bus = stepped{cfg.Bus}
 	return &Hub{
 		cfg:         cfg,
 		wake:        make(chan struct{}, 1),
@@ -107,7 +111,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	wg.Go(func() { h.publish(ctx) })
 	wg.Go(func() { h.sendRelays(ctx) })
 	wg.Go(func() { h.hearOn(ctx) })
-	err := h.cfg.Bus.Run(ctx, h.changedElsewhere, h.relayedHere, h.lostAll)
+	err := h.cfg.Bus.Run(ctx, h.takenElsewhere, h.relayedHere, h.lostAll)
 	cancel()
 	wg.Wait()
 	return err
@@ -140,7 +144,7 @@ func (h *Hub) Next(ctx context.Context, caseID string) (int64, error) {
 		if r != nil && r.high > 0 {
 			n = r.high + 1
 		} else {
-			n = h.cfg.Now().UnixMilli()
+			n = h.cfg.Now().UnixMilli() * Step
 		}
 	} else {
 		n = given[0].Seq
@@ -221,26 +225,59 @@ func (h *Hub) hears(r *room, e ear, ask Ask, got Given) {
 	if missed {
 		r.mark(0)
 	}
+	if !got.Alone {
+		r.others = max(r.others, got.Seq)
+	}
+	// News may have overtaken this answer: then it is about what was before them.
+	if r.alone = got.Alone && got.Seq > r.others && (ask.Hear || got.Heard); !r.alone {
+		h.speak(r)
+	}
+}
+
+// aloneWith says whether nobody but this node's listeners hears of the case; h.mu is held.
+func (h *Hub) aloneWith(r *room) bool { return r.alone && h.flowing && r.hearing() }
+
+// speak announces what was kept silent of a case; h.mu is held.
+func (h *Hub) speak(r *room) {
+	if r.silent == 0 {
+		return
+	}
+	h.announce(r.id, r.silent, false)
+	r.silent = 0
+	signal(h.wake)
 }
 
 // hearing says whether the bus tells of every change of the case.
 func (r *room) hearing() bool { return !r.heard.IsZero() && time.Since(r.heard) < hearsFor }
 
 // Changed announces a change that is already stored. Listeners on this node are told
-// before the bus is. It never blocks; a failing bus is counted and tried again.
+// before the bus is, which is not told where nobody else hears of the case. It never blocks; a failing
+// bus is counted and tried again.
 func (h *Hub) Changed(_ context.Context, caseID string) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	base := int64(0)
 	if r := h.rooms[caseID]; r != nil {
-		if len(r.listeners) > 0 && r.given > 0 && r.high == r.given {
+		served, own := len(r.listeners) > 0 && r.given > 0, r.high+1
+		switch {
+		case served && own < r.given+Step && h.aloneWith(r):
+			if r.silent == 0 {
+				r.silent = r.given
+			}
+			r.mark(own)
+			return
+		case served && r.high == r.given:
 			base = r.given
-			r.mark(base + 1)
-		} else {
+			r.mark(own)
+			if r.silent > 0 {
+				base = min(base, r.silent)
+			}
+		default:
 			r.mark(0) // its number, or one of their own, once the bus gave it
 		}
+		r.silent = 0
 	}
 	h.announce(caseID, base, false)
-	h.mu.Unlock()
 	signal(h.wake)
 }
 
@@ -379,6 +416,7 @@ func (h *Hub) Close() {
 	defer h.mu.Unlock()
 	h.closed = true
 	for _, r := range h.rooms {
+		h.speak(r)
 		for l := range r.listeners {
 			l.end(Going)
 		}
@@ -416,8 +454,11 @@ func (h *Hub) room(caseID string) *room {
 	return r
 }
 
-// tidy forgets a room that nobody needs.
+// tidy forgets a room that nobody needs. Without a listener nothing stays silent, as nobody asks to hear on.
 func (h *Hub) tidy(r *room) {
+	if len(r.listeners) == 0 {
+		h.speak(r)
+	}
 	if len(r.listeners) == 0 && len(r.steps) == 0 && r.expiry == nil && h.rooms[r.id] == r {
 		delete(h.rooms, r.id)
 	}
@@ -608,13 +649,21 @@ type message struct {
 	Text     string    `json:"x,omitempty"`
 }
 
-func (h *Hub) changedElsewhere(caseID string, seq int64) {
+func (h *Hub) takenElsewhere(n News) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r := h.rooms[caseID]; r != nil {
-		r.mark(seq)
-		r.given = max(r.given, seq)
+	r := h.rooms[n.CaseID]
+	if r == nil {
+		return
 	}
+	if n.Hears {
+		r.alone, r.others = false, max(r.others, n.Seq)
+	}
+	if n.Changed {
+		r.mark(n.Seq)
+	}
+	r.given, r.high = max(r.given, n.Seq), max(r.high, n.Seq)
+	h.speak(r)
 }
 
 // lostAll is told that messages may have been missed, and what this node wants to hear of with them.
@@ -622,7 +671,8 @@ func (h *Hub) lostAll() {
 	h.mu.Lock()
 	h.lost++
 	for _, r := range h.rooms {
-		r.heard, r.blind = time.Time{}, false
+		r.heard, r.blind, r.alone = time.Time{}, false, false
+		h.speak(r)
 	}
 	h.mu.Unlock()
 	h.readAllAgain()
@@ -724,6 +774,12 @@ func (h *Hub) flow(flowing bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.flowing = flowing
+	if flowing {
+		return
+	}
+	for _, r := range h.rooms {
+		h.speak(r)
+	}
 }
 
 // publishAll publishes what waits; false when the bus failed and the rest still waits.
@@ -902,6 +958,28 @@ func (h *Hub) hear(ctx context.Context, due []string) bool {
 		h.hears(r, ears[i], asks[i], got)
 	}
 	return err == nil
+}
+
+// stepped is a bus with room between its numbers.
+type stepped struct{ Bus }
+
+func (s stepped) Take(ctx context.Context, asks []Ask) ([]Given, error) {
+	for i := range asks {
+		asks[i].Floor = (asks[i].Floor + Step - 1) / Step
+	}
+	given, err := s.Bus.Take(ctx, asks)
+	for i := range given {
+		given[i].Seq *= Step
+		given[i].Before *= Step
+	}
+	return given, err
+}
+
+func (s stepped) Run(ctx context.Context, told func(News), relayed func([]byte), lost func()) error {
+	return s.Bus.Run(ctx, func(n News) {
+		n.Seq *= Step
+		told(n)
+	}, relayed, lost)
 }
 
 // signal fills a channel of one without waiting.

@@ -188,11 +188,11 @@ func TestListenersHereDoNotWaitForTheBus(t *testing.T) {
 			a.Changed(ctx, "c")
 			<-here.Ready()
 			p := here.Take() // before anything else runs
-			if !p.Snapshot || p.Seq != known+1 || p.Seq%2 != 1 {
+			if !p.Snapshot || p.Seq != known+1 || p.Seq%live.Step != 1 {
 				t.Errorf("here %+v after %d", p, known)
 			}
 			q := take(there)
-			if !q.Snapshot || q.Seq <= p.Seq || q.Seq%2 != 0 {
+			if !q.Snapshot || q.Seq <= p.Seq || q.Seq%live.Step != 0 {
 				t.Errorf("there %+v after %d", q, p.Seq)
 			}
 			if p := take(here); p.Snapshot {
@@ -234,8 +234,10 @@ func TestANumberThatWasTooLowIsFollowedByAHigherOne(t *testing.T) {
 // for the one on its way instead of asking for another.
 func TestANumberOnItsWayIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bus := &slow{Bus: livetest.NewNetwork().Bus()}
+		net := livetest.NewNetwork()
+		bus := &slow{Bus: net.Bus()}
 		h := newHub(t, bus)
+		hears(t, net.Bus(), "c")
 		running, stop := context.WithCancel(ctx)
 		go h.Run(running)
 		l := h.Join("c", live.Desk)
@@ -279,6 +281,202 @@ func (s *slow) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) 
 		s.asked.Add(1)
 	}
 	return s.Bus.Take(ctx, asks)
+}
+
+// hears lets a node hear of a case, so that changes on others travel.
+func hears(t *testing.T, bus live.Bus, id string) {
+	t.Helper()
+	if _, err := bus.Take(ctx, []live.Ask{{CaseID: id, Hear: true}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where nobody else hears of a case, its listeners are served without the bus, as long as the room between
+// two numbers of it lasts.
+func TestAChangeThatOnlyThisNodeHearsOfNeedsNoBus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &counting{Bus: livetest.NewNetwork().Bus()}
+		h := newHub(t, bus)
+		running, stop := context.WithCancel(ctx)
+		go h.Run(running)
+		synctest.Wait()
+		l := open(t, h, "c", live.Desk)
+		last, before := int64(0), bus.taken.Load()
+		for range live.Step - 1 {
+			h.Changed(ctx, "c")
+			p := take(l)
+			if !p.Snapshot || p.Seq <= last {
+				t.Fatalf("%+v after %d", p, last)
+			}
+			last = p.Seq
+		}
+		if n := bus.taken.Load() - before; n != 0 {
+			t.Errorf("the bus was asked %d times", n)
+		}
+		for range 3 {
+			h.Changed(ctx, "c")
+			if p := take(l); !p.Snapshot || p.Seq <= last {
+				t.Fatalf("%+v after %d", p, last)
+			} else {
+				last = p.Seq
+			}
+		}
+		if n := bus.taken.Load() - before; n != 1 {
+			t.Errorf("the bus was asked %d times when the room was used up", n)
+		}
+		time.Sleep(10*live.HearFor + time.Second) // not while it asks to hear on
+		before = bus.taken.Load()
+		for range 3 {
+			h.Changed(ctx, "c")
+			if p := take(l); !p.Snapshot || p.Seq <= last {
+				t.Errorf("later: %+v after %d", p, last)
+			}
+		}
+		if n := bus.taken.Load() - before; n != 0 {
+			t.Errorf("later the bus was asked %d times", n)
+		}
+		stop()
+		h.Close()
+		synctest.Wait()
+	})
+}
+
+// counting counts the trips of a bus, and can hold its news back or drop it.
+type counting struct {
+	live.Bus
+	taken atomic.Int64
+	late  time.Duration
+	deaf  bool
+
+	answers time.Duration // until an answer arrives
+}
+
+func (c *counting) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
+	c.taken.Add(1)
+	given, err := c.Bus.Take(ctx, asks)
+	time.Sleep(c.answers)
+	return given, err
+}
+
+func (c *counting) Run(ctx context.Context, told func(live.News), relayed func([]byte), lost func()) error {
+	return c.Bus.Run(ctx, func(n live.News) {
+		time.Sleep(c.late)
+		if !c.deaf {
+			told(n)
+		}
+	}, relayed, lost)
+}
+
+// An answer that says that nobody else hears does not count once news of somebody overtook it.
+func TestAnAnswerThatNewsOvertookIsOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := livetest.NewNetwork()
+		bus := &counting{Bus: net.Bus(), answers: 100 * time.Millisecond}
+		a, b := newHub(t, bus), newHub(t, net.Bus())
+		running, stop := context.WithCancel(ctx)
+		go a.Run(running)
+		go b.Run(running)
+		synctest.Wait()
+		l := a.Join("c", live.Desk)
+		take(l)
+		answered := make(chan error)
+		go func() {
+			_, err := a.Next(ctx, "c")
+			answered <- err
+		}()
+		synctest.Wait()
+		there := open(t, b, "c", live.Desk)
+		if err := <-answered; err != nil {
+			t.Fatal(err)
+		}
+		a.Changed(ctx, "c")
+		time.Sleep(time.Second)
+		if p := take(there); !p.Snapshot {
+			t.Error("the change was kept silent")
+		}
+		stop()
+		a.Close()
+		b.Close()
+		time.Sleep(time.Second)
+	})
+}
+
+// Whoever took a number before a change that was kept silent, and may have read before it, is told of it later.
+func TestWhatWasKeptSilentIsTold(t *testing.T) {
+	const late = time.Second
+	joins := func(t *testing.T, net *livetest.Network, a, b *live.Hub, l *live.Listener, bus *counting) (told func() bool) {
+		there := open(t, b, "c", live.Desk) // and has read
+		a.Changed(ctx, "c")
+		return func() bool { return take(there).Snapshot }
+	}
+	for _, c := range []struct {
+		name  string
+		late  time.Duration // of the news that a gets
+		deaf  bool
+		begin func(t *testing.T, net *livetest.Network, a, b *live.Hub, l *live.Listener, bus *counting) (told func() bool)
+		then  func(net *livetest.Network, a *live.Hub, l *live.Listener, stop func())
+		wait  time.Duration // until it must be told
+	}{
+		{"to a node that began to hear", late, false, joins, nil, late},
+		{"to who only read the case", late, false, func(t *testing.T, net *livetest.Network, a, b *live.Hub, l *live.Listener, bus *counting) func() bool {
+			elsewhere, err := b.Next(ctx, "c")
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Changed(ctx, "c")
+			if p := take(l); !p.Snapshot || p.Seq == 0 || p.Seq >= elsewhere {
+				t.Errorf("first %+v, elsewhere %d", p, elsewhere)
+			}
+			return func() bool { // under a number that is newer than theirs
+				p := take(l)
+				return p.Snapshot && (p.Seq == 0 || p.Seq > elsewhere)
+			}
+		}, nil, late},
+		{"when the last listener leaves", time.Hour, false, joins, func(_ *livetest.Network, _ *live.Hub, l *live.Listener, _ func()) { l.Leave() }, 0},
+		{"when the hub closes", time.Hour, false, joins, func(_ *livetest.Network, a *live.Hub, _ *live.Listener, _ func()) { a.Close() }, 0},
+		{"when the hub ends", time.Hour, false, joins, func(_ *livetest.Network, _ *live.Hub, _ *live.Listener, stop func()) { stop() }, 0},
+		{"when the news of it were lost", 0, true, joins, nil, live.HearFor / 2},
+		{"when a subscription was lost with them", 0, true, func(t *testing.T, net *livetest.Network, a, b *live.Hub, l *live.Listener, bus *counting) func() bool {
+			told := joins(t, net, a, b, l, bus)
+			net.Down()
+			net.Up()
+			synctest.Wait()
+			bus.deaf = false
+			return told
+		}, nil, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				net := livetest.NewNetwork()
+				bus := &counting{Bus: net.Bus(), late: c.late, deaf: c.deaf}
+				a, b := newHub(t, bus), newHub(t, net.Bus())
+				running, stop := context.WithCancel(ctx)
+				runningB, stopB := context.WithCancel(ctx)
+				go a.Run(running)
+				go b.Run(runningB)
+				synctest.Wait()
+				l := open(t, a, "c", live.Desk)
+				told := c.begin(t, net, a, b, l, bus)
+				if before := bus.taken.Load(); c.wait > 0 {
+					if synctest.Wait(); told() || bus.taken.Load() != before {
+						t.Error("it was not kept silent")
+					}
+				}
+				if c.then != nil {
+					c.then(net, a, l, stop)
+				}
+				time.Sleep(c.wait)
+				if !told() {
+					t.Error("it was never told")
+				}
+				stop()
+				stopB()
+				a.Close()
+				b.Close()
+				time.Sleep(2 * time.Hour) // for the news that is late
+			})
+		})
+	}
 }
 
 // A number that is pending must not be used once a newer one was handed out: the

@@ -17,11 +17,18 @@
 // the number is always taken before the case is read: either with Hub.Next, or by the one
 // who made the change, after it was stored. A number is never a reason to drop a hint.
 //
-// The bus gives even numbers. Listeners on the node that made a change do not wait for it: they
-// are served under the odd number that follows the newest even one known there. It claims no more
+// Between two numbers of the bus there is room for a node's own. Listeners on the node that made a change
+// do not wait for the bus: they are served under a number that follows the newest one known there. It claims no more
 // than that one did, so it is true whatever others do. But somebody may hold a higher number by
 // then, of another node, and take the snapshot for an old one; the bus tells when it gives the
 // change its own number, and the listeners send once more under that.
+//
+// Silence. Where the bus said that no other node hears of a case, a change that listeners here were
+// served needs no trip: nobody is left to tell. The node remembers that it was silent. When another
+// node takes a number of the case, whether it begins to hear or only read the case once, the bus tells that, and what
+// was kept silent is announced then: who took the number first may have read too early, who took
+// it afterwards has read it. It is announced as well when the last listener leaves, the subscription broke, or the bus
+// fails; and what such a message did not bring, the next time to ask to hear on does.
 package live
 
 import (
@@ -80,11 +87,24 @@ type Ask struct {
 	Hear    bool   // this node wants to hear of the case's changes, of those after this number, for HearFor
 }
 
+// Step is how far apart the hub keeps the numbers of the bus: it multiplies by this, so that the numbers
+// between two are its own. A JSON reader's 53 bits hold a clock in ms that is multiplied so.
+const Step = 256
+
 // Given is the number that was asked for.
 type Given struct {
 	Seq    int64
 	Before int64 // the number that was given last, for whatever reason; 0 where the bus knows of none
 	Heard  bool  // this node heard of every change until now since it first asked to
+	Alone  bool  // no other node hears of the case
+}
+
+// News is what a node that hears of a case is told: that another one took a number of it.
+type News struct {
+	CaseID  string
+	Seq     int64
+	Changed bool // the number stands for a change
+	Hears   bool // the other node hears of the case from this number on
 }
 
 // Bus carries hints between nodes. It may lose everything at any time. What a node may have missed
@@ -92,7 +112,7 @@ type Given struct {
 // A Bus value belongs to one node.
 type Bus interface {
 	// Take takes the next seq for each of asks, at most MaxBatch, in their order and all in one trip. It is
-	// even and above the last and the floor; the first, and each that is not for a change, is not below the bus's
+	// above the last and the floor; the first, and each that is not for a change, is not below the bus's
 	// clock in ms either. It never repeats while the bus keeps its memory; the floor makes it grow on even when
 	// the bus lost its memory and its clock. With an error, the zero Given stands for those that may not have
 	// been answered.
@@ -100,9 +120,10 @@ type Bus interface {
 	// Relay publishes a fleeting message (≤ 1 KiB) to every other node; best effort.
 	Relay(ctx context.Context, payload []byte) error
 	// Run delivers what other nodes publish, of cases that this node wants to hear of, until ctx ends, then
-	// returns nil. Every (re)subscription calls lost first, because messages may have been missed before it.
+	// returns nil: every change, and every other number that was taken by a node that did not hear of the case until then.
+	// Every (re)subscription calls lost first, because messages may have been missed before it.
 	// The functions are called from one goroutine and never block.
-	Run(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) error
+	Run(ctx context.Context, told func(News), relayed func(payload []byte), lost func()) error
 }
 
 // Reason says why a listener was closed.

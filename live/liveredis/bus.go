@@ -27,11 +27,17 @@ var seqSource string
 const (
 	caseKey        = "symbolon:live:case:" // seq.lua knows both this and the next
 	seqTTL         = 24 * time.Hour
-	nodeChannel    = "symbolon:live:to:"     // and the node: "seq case", of one change or several
+	nodeChannel    = "symbolon:live:to:"     // and the node: "seq case what", of one number or several
 	relayedChannel = "symbolon:live:relayed" // "node payload"
 	silence        = 10 * time.Second        // then the subscription is asked whether it lives
 	retryFirst     = 50 * time.Millisecond
 	retryMost      = 2 * time.Second
+)
+
+// What a number is taken for.
+const (
+	forChange = 1 << iota
+	toHear
 )
 
 // Bus is one node's live.Bus.
@@ -91,10 +97,10 @@ func (b *Bus) args(asks []live.Ask) (keys []string, args []any) {
 	for _, a := range asks {
 		what := 0
 		if a.Changed {
-			what |= 1
+			what |= forChange
 		}
 		if a.Hear {
-			what |= 2
+			what |= toHear
 		}
 		keys, args = append(keys, caseKey+a.CaseID), append(args, a.Floor, what)
 	}
@@ -111,7 +117,7 @@ func given(reply *redis.Cmd, numbers []live.Given) error {
 		return fmt.Errorf("take a number: %w", err)
 	}
 	for i := range numbers {
-		numbers[i] = live.Given{Seq: n[3*i], Before: n[3*i+1], Heard: n[3*i+2] == 1}
+		numbers[i] = live.Given{Seq: n[3*i], Before: n[3*i+1], Heard: n[3*i+2]&1 != 0, Alone: n[3*i+2]&2 != 0}
 	}
 	return nil
 }
@@ -125,10 +131,10 @@ func (b *Bus) Relay(ctx context.Context, payload []byte) error {
 }
 
 // Run is a method of live.Bus.
-func (b *Bus) Run(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) error {
+func (b *Bus) Run(ctx context.Context, told func(live.News), relayed func(payload []byte), lost func()) error {
 	wait := retryFirst
 	for ctx.Err() == nil {
-		if b.listen(ctx, changed, relayed, lost) {
+		if b.listen(ctx, told, relayed, lost) {
 			wait = retryFirst
 		}
 		select {
@@ -141,7 +147,7 @@ func (b *Bus) Run(ctx context.Context, changed func(caseID string, seq int64), r
 }
 
 // listen delivers from one subscription until it breaks. worked says that it stood.
-func (b *Bus) listen(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) (worked bool) {
+func (b *Bus) listen(ctx context.Context, told func(live.News), relayed func(payload []byte), lost func()) (worked bool) {
 	sub := b.client.Subscribe(ctx, nodeChannel+b.node, relayedChannel)
 	defer sub.Close()
 	// Receiving does not look at ctx once it waits.
@@ -182,10 +188,13 @@ func (b *Bus) listen(ctx context.Context, changed func(caseID string, seq int64)
 				}
 				continue
 			}
-			for id := ""; first != ""; first, rest, _ = strings.Cut(rest, " ") {
+			for id, what := "", ""; first != ""; first, rest, _ = strings.Cut(rest, " ") {
 				id, rest, _ = strings.Cut(rest, " ")
-				if seq, err := strconv.ParseInt(first, 10, 64); err == nil {
-					changed(id, seq)
+				what, rest, _ = strings.Cut(rest, " ")
+				seq, err := strconv.ParseInt(first, 10, 64)
+				bits, err2 := strconv.ParseUint(what, 10, 8)
+				if err == nil && err2 == nil {
+					told(live.News{CaseID: id, Seq: seq, Changed: bits&forChange != 0, Hears: bits&toHear != 0})
 				}
 			}
 		}

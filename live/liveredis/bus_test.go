@@ -87,7 +87,7 @@ func TestALostSubscriptionIsReported(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		lost, done := make(chan struct{}, 100), make(chan error, 1)
 		go func() {
-			done <- liveredis.New(s.Client()).Run(ctx, func(string, int64) {}, func([]byte) {}, func() { lost <- struct{}{} })
+			done <- liveredis.New(s.Client()).Run(ctx, func(live.News) {}, func([]byte) {}, func() { lost <- struct{}{} })
 		}()
 		for range 3 {
 			select {

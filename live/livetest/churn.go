@@ -13,10 +13,15 @@ import (
 	"github.com/symbolon/symbolon/live"
 )
 
-// Churn is Stir with 10,000 changes, as a test. disturb, where given, is called once in the middle.
+// Churn is Stir with 10,000 changes, as a test, and Newcomers with 500 cases where nothing disturbs them. disturb,
+// where given, is called once in the middle.
 func Churn(t *testing.T, open func(t *testing.T) (a, b live.Bus), disturb func()) {
 	a, b := open(t)
 	Stir(t, 10_000, a, b, disturb)
+	if disturb == nil {
+		a, b = open(t)
+		Newcomers(t, 500, a, b)
+	}
 }
 
 // Reporter takes what went wrong. *testing.T is one.
@@ -44,21 +49,11 @@ func Stir(t Reporter, changes int64, busA, busB live.Bus, disturb func()) Stirre
 	}
 
 	ctx, stop := context.WithCancel(context.Background())
-	var hubs [2]*live.Hub
 	var running, reading, writing sync.WaitGroup
 	defer func() { stop(); running.Wait() }()
-	for i, bus := range []live.Bus{busA, busB} {
-		hub, err := live.New(live.Config{Bus: &noting{bus, w}})
-		if err != nil {
-			t.Errorf("%v", err)
-			return Stirred{}
-		}
-		hubs[i] = hub
-		running.Go(func() {
-			if err := hub.Run(ctx); err != nil {
-				t.Errorf("%v", err)
-			}
-		})
+	hubs, ok := w.start(t, ctx, &running, busA, busB)
+	if !ok {
+		return Stirred{}
 	}
 
 	var staying []*socket
@@ -130,6 +125,85 @@ func Stir(t Reporter, changes int64, busA, busB live.Bus, disturb func()) Stirre
 	return did
 }
 
+// Newcomers changes cases that one hub alone hears of, while a listener of the other hub joins. It checks that both
+// see the final state, and what Stir checks of numbers. Stir does not: its cases are soon heard of by both hubs for good.
+func Newcomers(t Reporter, cases int, busA, busB live.Bus) {
+	const workers, changes = 16, 20
+	w := &world{numbers: map[string][]number{}, seen: map[string][]number{}}
+	ctx, stop := context.WithCancel(context.Background())
+	var running, working sync.WaitGroup
+	defer func() { stop(); running.Wait() }()
+	hubs, ok := w.start(t, ctx, &running, busA, busB)
+	if !ok {
+		return
+	}
+	var done atomic.Int64
+	for range workers {
+		working.Go(func() {
+			for n := done.Add(1); n <= int64(cases); n = done.Add(1) {
+				w.newcomer(t, ctx, fmt.Sprint("case_", n), hubs[n%2], hubs[1-n%2], changes)
+			}
+		})
+	}
+	working.Wait()
+	w.check(t, true)
+}
+
+// newcomer plays one case, of which here alone hears at first.
+func (w *world) newcomer(t Reporter, ctx context.Context, id string, here, there *live.Hub, changes int) {
+	ctx, leave := context.WithCancel(ctx)
+	var reading sync.WaitGroup
+	defer func() { leave(); reading.Wait() }()
+	version := new(atomic.Int64)
+	version.Store(1)
+	w.versions.Store(id, version)
+	join := func(hub *live.Hub) *socket {
+		s := &socket{hub: hub, id: id, listener: hub.Join(id, live.Desk)}
+		reading.Go(func() { s.read(t, ctx, w, 0) })
+		return s
+	}
+	follow := func(s *socket, who string) {
+		for end := time.Now().Add(patience); s.last.Load() != version.Load(); time.Sleep(100 * time.Microsecond) {
+			if time.Now().After(end) {
+				t.Errorf("%s: who %s never saw the final state: %d of %d", id, who, s.last.Load(), version.Load())
+				return
+			}
+		}
+	}
+	first := join(here)
+	follow(first, "was first")
+	var second *socket
+	at := rand.IntN(changes)
+	for n := range changes {
+		if n == at {
+			second = join(there)
+		}
+		version.Add(1)
+		here.Changed(ctx, id)
+		time.Sleep(time.Duration(rand.IntN(300)) * time.Microsecond)
+	}
+	follow(first, "was first")
+	follow(second, "came later")
+}
+
+// start runs a hub over each bus until ctx ends.
+func (w *world) start(t Reporter, ctx context.Context, running *sync.WaitGroup, buses ...live.Bus) (hubs [2]*live.Hub, ok bool) {
+	for i, bus := range buses {
+		hub, err := live.New(live.Config{Bus: &noting{bus, w}})
+		if err != nil {
+			t.Errorf("%v", err)
+			return hubs, false
+		}
+		hubs[i] = hub
+		running.Go(func() {
+			if err := hub.Run(ctx); err != nil {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	return hubs, true
+}
+
 // world is the truth that hubs only hint at, and what became of it.
 type world struct {
 	ids      []string
@@ -199,6 +273,7 @@ func (n *noting) note(id string, given number) {
 	}
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
+	given.seq *= live.Step // as hubs use it
 	n.w.numbers[id] = append(n.w.numbers[id], given)
 }
 

@@ -82,8 +82,7 @@ var _ live.Bus = (*Bus)(nil)
 
 type event struct {
 	lost    bool
-	caseID  string
-	seq     int64
+	news    live.News
 	payload []byte
 }
 
@@ -114,14 +113,17 @@ func (b *Bus) Take(ctx context.Context, asks []live.Ask) ([]live.Given, error) {
 	for i, a := range asks {
 		before := b.net.seq[a.CaseID]
 		seq := max(before+1, a.Floor+1, now.UnixMilli())
-		seq += seq % 2
 		b.net.seq[a.CaseID] = seq
+		given[i] = live.Given{Seq: seq, Before: before, Heard: b.net.ears[hearing{b, a.CaseID}].After(now), Alone: true}
 		for _, other := range b.net.buses {
-			if a.Changed && other != b && b.net.ears[hearing{other, a.CaseID}].After(now) {
-				other.push(event{caseID: a.CaseID, seq: seq})
+			if other == b || !b.net.ears[hearing{other, a.CaseID}].After(now) {
+				continue
+			}
+			given[i].Alone = false
+			if a.Changed || !given[i].Heard {
+				other.push(event{news: live.News{CaseID: a.CaseID, Seq: seq, Changed: a.Changed, Hears: a.Hear}})
 			}
 		}
-		given[i] = live.Given{Seq: seq, Before: before, Heard: b.net.ears[hearing{b, a.CaseID}].After(now)}
 		if a.Hear {
 			b.net.ears[hearing{b, a.CaseID}] = now.Add(live.HearFor)
 		}
@@ -148,7 +150,7 @@ func (b *Bus) Relay(ctx context.Context, payload []byte) error {
 }
 
 // Run is a method of live.Bus.
-func (b *Bus) Run(ctx context.Context, changed func(caseID string, seq int64), relayed func(payload []byte), lost func()) error {
+func (b *Bus) Run(ctx context.Context, told func(live.News), relayed func(payload []byte), lost func()) error {
 	b.net.mu.Lock()
 	b.running, b.queue, b.wake = true, []event{{lost: true}}, make(chan struct{}, 1)
 	b.wake <- struct{}{}
@@ -173,7 +175,7 @@ func (b *Bus) Run(ctx context.Context, changed func(caseID string, seq int64), r
 			case e.payload != nil:
 				relayed(e.payload)
 			default:
-				changed(e.caseID, e.seq)
+				told(e.news)
 			}
 		}
 	}

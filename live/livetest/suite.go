@@ -36,7 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 						t.Error(err)
 						return
 					}
-					if n <= last || n%2 != 0 {
+					if n <= last {
 						t.Errorf("%d after %d", n, last)
 					}
 					last = n
@@ -73,17 +73,17 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		for _, e := range ears {
 			e.wait(t, "lost")
 		}
+		what := [2]string{"", " heard"}
 		big := bytes.Repeat([]byte{0, ' ', '\n', 255}, 256)
 		for i := range 20 {
 			id := fmt.Sprint("case", i)
-			for _, bus := range []live.Bus{a, b} {
-				hear(t, bus, id)
-			}
+			hear(t, a, id)
+			ears[0].wait(t, fmt.Sprint(id, " ", hear(t, b, id), " taken heard"))
 			n, err := one(a, live.Ask{CaseID: id, Changed: true, Hear: i%2 == 0})
 			if err != nil || !n.Heard {
 				t.Fatal(n, err)
 			}
-			ears[1].wait(t, fmt.Sprint(id, " ", n.Seq))
+			ears[1].wait(t, fmt.Sprint(id, " ", n.Seq, what[(i+1)%2]))
 			if err := b.Relay(ctx, big); err != nil {
 				t.Fatal(err)
 			}
@@ -101,31 +101,39 @@ func Run(t *testing.T, open func(t *testing.T) (a, b live.Bus)) {
 		a, b := open(t)
 		e := listen(t, b)
 		e.wait(t, "lost")
-		for _, step := range []struct {
+		for i, step := range []struct {
 			bus   live.Bus
 			ask   live.Ask
 			heard bool // before
-			told  bool
+			alone bool
+			told  string
 		}{
-			{a, live.Ask{CaseID: "case", Changed: true, Hear: true}, false, false},
-			{b, live.Ask{CaseID: "case"}, false, false},
-			{a, live.Ask{CaseID: "case", Changed: true}, true, false},
-			{b, live.Ask{CaseID: "case", Hear: true}, false, false},
-			{b, live.Ask{CaseID: "case"}, true, false},
-			{b, live.Ask{CaseID: "case", Changed: true, Hear: true}, true, false},
-			{a, live.Ask{CaseID: "another", Changed: true}, false, false},
-			{a, live.Ask{CaseID: "case"}, true, false},
-			{a, live.Ask{CaseID: "case", Changed: true}, true, true},
-			{b, live.Ask{CaseID: "another", Hear: true}, false, false},
-			{a, live.Ask{CaseID: "another", Changed: true}, false, true},
-			{a, live.Ask{CaseID: "case", Changed: true, Hear: true}, true, true},
+			{a, live.Ask{CaseID: "case", Changed: true, Hear: true}, false, true, ""},
+			{b, live.Ask{CaseID: "case"}, false, false, ""},
+			{a, live.Ask{CaseID: "case", Changed: true}, true, true, ""},
+			{b, live.Ask{CaseID: "case", Hear: true}, false, false, ""},
+			{b, live.Ask{CaseID: "case"}, true, false, ""},
+			{b, live.Ask{CaseID: "case", Changed: true, Hear: true}, true, false, ""},
+			{a, live.Ask{CaseID: "another", Changed: true}, false, true, ""},
+			{a, live.Ask{CaseID: "case"}, true, false, ""},
+			{a, live.Ask{CaseID: "case", Hear: true}, true, false, ""},
+			{a, live.Ask{CaseID: "case", Changed: true}, true, false, "changed"},
+			{b, live.Ask{CaseID: "another", Hear: true}, false, true, ""},
+			{a, live.Ask{CaseID: "another", Changed: true}, false, false, "changed"},
+			{b, live.Ask{CaseID: "another"}, true, true, ""},
+			{a, live.Ask{CaseID: "another"}, false, false, "taken"},
+			{a, live.Ask{CaseID: "another", Hear: true}, false, false, "taken heard"},
+			{b, live.Ask{CaseID: "another"}, true, false, ""},
+			{a, live.Ask{CaseID: "case", Changed: true, Hear: true}, true, false, "changed heard"},
+			{b, live.Ask{CaseID: "third", Hear: true}, false, true, ""},
+			{a, live.Ask{CaseID: "third", Changed: true, Hear: true}, false, false, "changed heard"},
 		} {
 			n, err := one(step.bus, step.ask)
-			if err != nil || n.Heard != step.heard {
-				t.Errorf("%+v was given %+v: %v", step.ask, n, err)
+			if err != nil || n.Heard != step.heard || n.Alone != step.alone {
+				t.Errorf("step %d: %+v was given %+v: %v", i, step.ask, n, err)
 			}
-			if step.told {
-				e.wait(t, fmt.Sprint(step.ask.CaseID, " ", n.Seq))
+			if step.told != "" {
+				e.wait(t, strings.TrimSuffix(strings.Replace(fmt.Sprint(step.ask.CaseID, " ", n.Seq, " ", step.told), " changed", "", 1), " "))
 			}
 		}
 		if rest := e.rest(); len(rest) != 0 {
@@ -245,7 +253,16 @@ func listen(t *testing.T, b live.Bus) *ear {
 	e := &ear{heard: make(chan string, 10_000), cancel: cancel, done: make(chan error, 1)}
 	go func() {
 		e.done <- b.Run(ctx,
-			func(caseID string, seq int64) { e.heard <- fmt.Sprint(caseID, " ", seq) },
+			func(n live.News) {
+				what := ""
+				if !n.Changed {
+					what = " taken"
+				}
+				if n.Hears {
+					what += " heard"
+				}
+				e.heard <- fmt.Sprint(n.CaseID, " ", n.Seq, what)
+			},
 			func(payload []byte) { e.heard <- "relay " + string(payload) },
 			func() { e.heard <- "lost" })
 	}()
