@@ -377,26 +377,41 @@ func (c *change) alipayHolds(t *AlipayTry, f *Identity) bool {
 	return t.Epoch == c.HandoffEpoch && !slices.Contains(c.Ended, t.Owner) && f != nil && bytes.Equal(t.Who, c.hashOf(alipayPerson(*f)))
 }
 
-// askAlipay is the job that asks for a result until there is one.
-func (s *Service) askAlipay(ctx context.Context, id string, j Job) (func(*change) error, error) {
-	nothing := func(*change) error { return nil }
+// willAskAgain takes up the job that asks for a result. It is no lease: the job is queued for the next question before this one
+// is asked, so that a question without a result changes nothing more. A try that is over, or for nobody, ends it.
+func (s *Service) willAskAgain(c *change, j *Job) error {
+	t := c.Alipay
+	if t.open() && t.CertifyID != "" {
+		later := alipayFirstAsk + min(time.Duration(j.Attempts)*time.Second, alipayLastAsk-alipayFirstAsk)
+		if !t.ReturnedAt.IsZero() {
+			later = alipaySettles
+		}
+		j.State, j.LeaseOwner, j.LeaseUntil, j.RunAfter = JobQueued, "", time.Time{}, c.at.Add(later)
+		if err := s.ofTry(*t, func(*change) error { return nil })(c); err != nil {
+			return err
+		}
+	}
+	if !c.Alipay.open() || c.Alipay.CertifyID == "" {
+		c.Jobs = slices.DeleteFunc(c.Jobs, func(other Job) bool { return other.ID == j.ID })
+	}
+	return nil
+}
+
+// askAlipay asks once for a result; what comes of it is nil as long as there is none.
+func (s *Service) askAlipay(ctx context.Context, id string) (func(*change) error, error) {
 	c, err := s.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if !c.Alipay.open() || c.Alipay.CertifyID == "" {
-		return nothing, nil
+		return nil, nil
 	}
 	t, asked := *c.Alipay, s.now()
 	overdue := !asked.Before(t.StartedAt.Add(AlipayFor))
-	later := alipayFirstAsk + min(time.Duration(j.Attempts)*time.Second, alipayLastAsk-alipayFirstAsk)
-	retry := s.ofTry(t, func(c *change) error {
-		if !overdue {
-			c.queue(Job{Kind: JobAlipay, RunAfter: c.at.Add(later), Attempts: j.Attempts})
-			return nil
-		}
-		return c.failAlipay("timeout", reasonTimeout, nil)
-	})
+	var retry func(*change) error
+	if overdue {
+		retry = s.ofTry(t, func(c *change) error { return c.failAlipay("timeout", reasonTimeout, nil) })
+	}
 	if s.cfg.Alipay == nil { // it was switched off meanwhile
 		return s.ofTry(t, func(c *change) error { return c.failAlipay("refused", reasonNoProvider, nil) }), nil
 	}
@@ -422,8 +437,6 @@ func (s *Service) askAlipay(ctx context.Context, id string, j Job) (func(*change
 		return s.keepAlipay(ctx, id, t, r)
 	case r.Outcome == AlipayFailed && !t.ReturnedAt.IsZero() && !asked.Before(t.ReturnedAt.Add(alipaySettles)):
 		return s.ofTry(t, func(c *change) error { return c.failAlipay("failed", reasonAlipayFail, r.Answer) }), nil
-	case !t.ReturnedAt.IsZero():
-		later = alipaySettles
 	}
 	return retry, nil
 }

@@ -167,9 +167,11 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 		if j == nil || !j.due(c.at) {
 			return errNotOurs
 		}
-		j.State, j.Attempts = JobLeased, j.Attempts+1
-		j.LeaseOwner, j.LeaseUntil = s.node, c.at.Add(j.lease())
-		job = *j
+		j.Attempts++
+		if job = *j; j.Kind == JobAlipay {
+			return s.willAskAgain(c, j)
+		}
+		j.State, j.LeaseOwner, j.LeaseUntil = JobLeased, s.node, c.at.Add(j.lease())
 		if j.Kind == JobCheck && c.level(j.Level).State == Submitted {
 			return c.move(j.Level, begin)
 		}
@@ -188,10 +190,20 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 		return ctx.Err() // the lease runs out, another node takes it up
 	}
 	outcome := JobDone
+	if finish == nil { // nothing to change; the job is queued again already
+		if failure != nil {
+			outcome = JobRetried
+		}
+		if s.cfg.JobEnded != nil {
+			s.cfg.JobEnded(job.Kind, outcome)
+		}
+		return failure
+	}
 	_, err = s.change(ctx, system, id, anyVersion, func(c *change) error {
 		outcome = JobDone
 		j := c.job(jobID)
-		if j == nil || j.LeaseOwner != s.node || j.Attempts != job.Attempts {
+		// A question to Alipay is not leased: what it found holds for its try, whichever answer came first.
+		if j == nil || job.Kind != JobAlipay && (j.LeaseOwner != s.node || j.Attempts != job.Attempts) {
 			return errNotOurs
 		}
 		if failure != nil && (job.Kind != JobCheck || job.Attempts < maxJobAttempts) {
@@ -218,7 +230,7 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 	return errors.Join(failure, err)
 }
 
-// do does a job's work outside any change, and returns how the case changes by it.
+// do does a job's work outside any change, and returns how the case changes by it; nil where it does not.
 func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error, error) {
 	switch j.Kind {
 	case JobDestroy:
@@ -241,7 +253,7 @@ func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error
 	case JobTell:
 		return s.tell(ctx, id, j)
 	case JobAlipay:
-		return s.askAlipay(ctx, id, j)
+		return s.askAlipay(ctx, id)
 	case JobRetain:
 		return func(c *change) error {
 			// What was due may have been held, or taken up again, meanwhile.

@@ -143,10 +143,14 @@ func TestAFaceByAlipay(t *testing.T) {
 	wantFace(t, desk, "todo", "alipay_opened", "")
 
 	// Before anything was done Alipay may say that it failed: that is no result.
+	version := desk.Do("GET", desk.Path(""), nil).Want(t, 200).Get("version").(float64)
 	ask(t, s, 3*time.Second)
 	ask(t, s, 10*time.Second)
 	if n := g.Calls("query"); n != 2 {
 		t.Errorf("Alipay was asked %d times", n)
+	}
+	if now := desk.Do("GET", desk.Path(""), nil).Want(t, 200).Get("version").(float64); now > version+2 {
+		t.Errorf("two questions without a result brought the case from version %v to %v", version, now)
 	}
 	wantFace(t, desk, "todo", "alipay_opened", "")
 
@@ -265,6 +269,10 @@ func TestNothingButAVerifiedAnswerPasses(t *testing.T) {
 	wantFace(t, desk, "todo", "waiting", "")
 	ask(t, s, 15*time.Minute)
 	wantFace(t, desk, "failed", "failed", "provider.timeout")
+	// This phone's time was over with the try's; the next one is told why.
+	if why := byAlipay(desk).Do("GET", "/v1/capture", nil).Want(t, 200).String("steps.0.reasons.0.code"); why != "provider.timeout" {
+		t.Errorf("the phone is told %q", why)
+	}
 	g.SetFault(devgateway.None)
 	ask(t, s, time.Minute)
 	wantFace(t, desk, "failed", "failed", "provider.timeout")

@@ -154,6 +154,7 @@ type captureStepView struct {
 	Limits       cases.Limits    `json:"limits"`
 	Takes        []takeView      `json:"takes"`
 	Provider     *providerView   `json:"provider"`
+	Reasons      []cases.Reason  `json:"reasons,omitempty"` // why it is to be done again
 	Alternatives []string        `json:"alternatives,omitempty"`
 	Face         *faceStepView   `json:"face,omitempty"`
 }
@@ -391,7 +392,7 @@ func (s *Server) captureSnapshot(ctx context.Context, p principal, seq int64) (c
 			if st.ID == id {
 				v.Steps = append(v.Steps, captureStepView{
 					ID: st.ID, Kind: st.Kind, State: st.State, Instructions: instructions(c, st),
-					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st), Provider: providerOf(c, st), Alternatives: s.cfg.Cases.Alternatives(st), Face: s.faceStepOf(st),
+					Limits: s.cfg.Cases.StepLimits(c, st.ID), Takes: ownTakes(p, c, st), Reasons: st.Reasons, Provider: providerOf(c, st), Alternatives: s.cfg.Cases.Alternatives(st), Face: s.faceStepOf(st),
 				})
 			}
 		}

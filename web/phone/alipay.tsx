@@ -12,7 +12,7 @@ import { operatorName, Page } from "./shell";
 export function Alipay({ phone, step }: { phone: Phone; step: CaptureStep }) {
   const phase = step.provider?.phase ?? "";
   const waiting = phase === "waiting";
-  const missed = reasonText("provider.alipay_failed");
+  const missed = reasonText(step.reasons?.[0]?.code ?? "provider.alipay_failed");
   return (
     <Page
       phone={phone}
@@ -27,7 +27,7 @@ export function Alipay({ phone, step }: { phone: Phone; step: CaptureStep }) {
       <Heading screen="alipay">{t("alipay.title")}</Heading>
       {phase === "failed" ? (
         <Callout tone="warn" alert>
-          <p><strong>{missed.what}</strong> {missed.how}</p>
+          <p data-test="alipay-missed"><strong>{missed.what}</strong> {missed.how}</p>
         </Callout>
       ) : null}
       <p class="lead" data-test="alipay" data-phase={phase}>
