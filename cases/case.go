@@ -78,6 +78,16 @@ type Level struct {
 	Approvals []Approval `json:"approvals,omitempty" bson:"approvals,omitempty"`
 	// Escalated says that it was left to a supervisor, who has not decided yet.
 	Escalated bool `json:"escalated,omitempty" bson:"escalated,omitempty"`
+	// Needs is the level above whose evidence has to be there, too, before this one is approved; 0 for none.
+	Needs int `json:"needs,omitempty" bson:"needs,omitempty"`
+}
+
+// Lacks is the level that l needs and that was not handed in yet, 0 where nothing is lacking.
+func (d *Document) Lacks(l Level) int {
+	if l.Needs == 0 || !l.State.Waits() || decidedEnough(d.level(l.Needs).State) {
+		return 0
+	}
+	return l.Needs
 }
 
 // Check is what one check of a step found: for who decides, not for the applicant. It holds nothing

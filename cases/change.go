@@ -186,7 +186,7 @@ func (c *change) move(level int, a action, reasons ...Reason) error {
 	l.Escalated = to == Escalated || to == Checking && l.Escalated
 	switch to {
 	case Submitted:
-		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks, l.Approvals = c.at, time.Time{}, nil, nil, nil
+		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks, l.Approvals, l.Needs = c.at, time.Time{}, nil, nil, nil, 0
 	case InReview, Suspended:
 		l.Reasons, l.Approvals = reasons, nil
 	case Escalated:
@@ -196,7 +196,7 @@ func (c *change) move(level int, a action, reasons ...Reason) error {
 	case Approved, Rejected, Resubmit, Revoked:
 		l.DecidedAt, l.Reasons = c.at, reasons
 	case Open, Locked:
-		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks, l.Approvals = time.Time{}, time.Time{}, nil, nil, nil
+		l.SubmittedAt, l.DecidedAt, l.Reasons, l.Checks, l.Approvals, l.Needs = time.Time{}, time.Time{}, nil, nil, nil, 0
 	}
 	switch {
 	case !to.Waits():

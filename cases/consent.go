@@ -53,9 +53,11 @@ type ConsentRule struct {
 
 // What declining a consent leads to.
 const (
-	DeclinedNothing = "nothing" // it is not done, and nothing else changes
-	DeclinedStop    = "stop"
-	DeclinedPerson  = "person"
+	// DeclinedRecordings: whoever declines a face is decided on together with the recordings of Level 3.
+	DeclinedRecordings = "recordings"
+	DeclinedNothing    = "nothing" // it is not done, and nothing else changes
+	DeclinedStop       = "stop"
+	DeclinedPerson     = "person"
 )
 
 // ConsentText is what an applicant reads before agreeing.

@@ -61,6 +61,9 @@ type FacePolicy struct {
 	Alternatives []string `yaml:"alternatives"`
 	// Models has thresholds by the name of a model; what is left out is the model's own.
 	Models map[string]faceThresholds `yaml:"models"`
+	// Declined is what a person needs beside the photos to decide about somebody who declined the comparison: DeclinedRecordings,
+	// where the policy asks for any, or DeclinedNothing.
+	Declined string `yaml:"declined"`
 	// Duplicates says whether a person is looked for in other cases.
 	Duplicates FaceDuplicates `yaml:"duplicates"`
 }
@@ -87,6 +90,12 @@ func (p *FacePolicy) check(say func(format string, args ...any)) {
 		if !slices.Contains(faceAlternatives, face.Alternative(a)) {
 			say("face.alternatives: %q is not known; write some of %v", a, faceAlternatives)
 		}
+	}
+	if p.Declined == "" {
+		p.Declined = DeclinedRecordings
+	}
+	if p.Declined != DeclinedRecordings && p.Declined != DeclinedNothing {
+		say("face.declined: %q is not known; write recordings or nothing", p.Declined)
 	}
 	p.Duplicates.check(say)
 	for name, t := range p.Models {

@@ -382,6 +382,9 @@ func (p Policy) Explain(w io.Writer) error {
 		}
 	}
 	b.WriteString("Level 1 and what rests on it end with the document that it states.\n")
+	if p.Face.Declined == DeclinedRecordings && len(p.Requires.Level3) > 0 && slices.Contains(p.Requires.Level2, Face) {
+		fmt.Fprintln(&b, "Who declines the face is decided on together with the recordings of Level 3.")
+	}
 	if d := p.Face.Duplicates; d.Search {
 		fmt.Fprintf(&b, "A face is looked for in the other cases that agreed to it, within %g of what is accepted as one person; a person decides.\n", d.Within)
 	}

@@ -43,18 +43,20 @@ const (
 
 // Errors of reviewing.
 var (
-	ErrNotLeased      = fault.New(fault.Conflict, "not_leased", "Take the case first.")
-	ErrTaken          = fault.New(fault.Conflict, "case_taken", "Somebody else has this case.")
-	ErrTooManyTaken   = fault.New(fault.Conflict, "too_many_taken", "You have taken many cases already. Hand one back first.")
-	ErrNotWaiting     = fault.New(fault.Conflict, "case_not_waiting", "Nobody has to look at this case now.")
-	ErrOwnCase        = fault.New(fault.Conflict, "own_case", "This is your own case. Somebody else has to decide.")
-	ErrSameReviewer   = fault.New(fault.Conflict, "same_reviewer", "You have decided this already. Somebody else has to agree.")
-	ErrLowerLevelOpen = fault.New(fault.Conflict, "lower_level_open", "A level below is not approved yet.")
-	ErrNotInReview    = fault.New(fault.Conflict, "level_not_in_review", "This level does not wait for a decision.")
-	ErrSupervisor     = fault.New(fault.Forbidden, "supervisor_required", "Only a supervisor may do this.")
-	ErrLooksMissing   = fault.New(fault.Conflict, "looks_missing", "Look at all of the evidence before you approve.")
-	ErrAttempts       = fault.New(fault.Conflict, "attempts_exhausted", "This was sent back as often as the policy allows. Escalate it.")
-	ErrNotReported    = fault.New(fault.Conflict, "case_not_reported", "Nobody reported this case, or it is cleared already.")
+	ErrNotLeased    = fault.New(fault.Conflict, "not_leased", "Take the case first.")
+	ErrTaken        = fault.New(fault.Conflict, "case_taken", "Somebody else has this case.")
+	ErrTooManyTaken = fault.New(fault.Conflict, "too_many_taken", "You have taken many cases already. Hand one back first.")
+	ErrNotWaiting   = fault.New(fault.Conflict, "case_not_waiting", "Nobody has to look at this case now.")
+	ErrOwnCase      = fault.New(fault.Conflict, "own_case", "This is your own case. Somebody else has to decide.")
+	ErrSameReviewer = fault.New(fault.Conflict, "same_reviewer", "You have decided this already. Somebody else has to agree.")
+	// ErrRecordingsFirst: the face was declined, and the recordings that stand in for it are not there yet.
+	ErrRecordingsFirst = fault.New(fault.Conflict, "recordings_first", "The recordings that stand in for the face are not there yet.")
+	ErrLowerLevelOpen  = fault.New(fault.Conflict, "lower_level_open", "A level below is not approved yet.")
+	ErrNotInReview     = fault.New(fault.Conflict, "level_not_in_review", "This level does not wait for a decision.")
+	ErrSupervisor      = fault.New(fault.Forbidden, "supervisor_required", "Only a supervisor may do this.")
+	ErrLooksMissing    = fault.New(fault.Conflict, "looks_missing", "Look at all of the evidence before you approve.")
+	ErrAttempts        = fault.New(fault.Conflict, "attempts_exhausted", "This was sent back as often as the policy allows. Escalate it.")
+	ErrNotReported     = fault.New(fault.Conflict, "case_not_reported", "Nobody reported this case, or it is cleared already.")
 )
 
 // Approval is one person's approval of a level.
@@ -346,7 +348,7 @@ func (s *Service) RequiredLooks(ctx context.Context, by Account, c Case) ([]Requ
 			out[len(out)-1].MediaID = nil
 		}
 		for _, st := range c.Steps {
-			if st.Level != l.Level {
+			if st.Level != l.Level && st.Level != l.Needs {
 				continue
 			}
 			for _, t := range st.Takes {

@@ -129,6 +129,9 @@ func (s *Service) judge(c *change, by Account, d Decision) (second bool, err err
 				return false, ErrLowerLevelOpen
 			}
 		}
+		if c.Lacks(*l) > 0 {
+			return false, ErrRecordingsFirst
+		}
 		if missing := c.missing(d.Level); len(missing) > 0 { // destroyed since, with the consent that it rested on
 			return false, ErrStepsIncomplete.With("steps", missing)
 		}

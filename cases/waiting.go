@@ -33,7 +33,7 @@ func (d *Document) waiting() *Waiting {
 	}
 	var w *Waiting
 	for _, l := range d.Levels {
-		if !l.State.Waits() {
+		if !l.State.Waits() || d.Lacks(l) > 0 {
 			continue
 		}
 		if w == nil {

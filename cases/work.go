@@ -362,6 +362,10 @@ func (s *Service) decide(c *change, level int, a action, reasons ...Reason) erro
 	if err := c.move(level, a, reasons...); err != nil {
 		return err
 	}
+	if a == review && s.cfg.Policy.Face.Declined == DeclinedRecordings && level == 2 && c.offers(3) &&
+		slices.ContainsFunc(c.Steps, func(st Step) bool { return st.Level == level && st.Kind == KindFace && st.Alternative == NothingTaken }) {
+		c.level(level).Needs = 3
+	}
 	c.settle(level, a, reasons)
 	if err := c.checkAgainAbove(level); err != nil {
 		return err

@@ -270,3 +270,54 @@ func TestManyTakesAtOnceAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoDeclinesTheFaceIsDecidedOnTogetherWithTheRecordings(t *testing.T) {
+	s := servertest.StartWith(t, func(c *cases.Config) {
+		c.Policy = servertest.Policy(t, func(p *cases.Policy) {
+			p.Requires.Level2, p.Requires.Level3 = []string{cases.AskDocuments, cases.Face}, []string{cases.ClipStatement}
+			p.Recordings.SendBack = []string{}
+		})
+	})
+	app, r := s.Person(t).App(), s.Staff(t, "reviewer")
+	app.Do("PUT", app.Path("/consents/face"), map[string]any{"given": false, "version": 1, "language": "en"}).Want(t, 200)
+	app.Keep("document_front", 1)
+	app.Keep("document_back", 2)
+	app.Do("POST", app.Path("/levels/2/submit"), none, "If-Match", app.Version()).Want(t, 202)
+	s.Work(t)
+	a := app.Do("GET", app.Path(""), nil).Want(t, 200)
+	if a.String("levels.1.state") != "in_review" || a.Get("levels.1.needs_level") != 3. || a.String("levels.2.state") != "open" {
+		t.Fatalf("after declining: %s", a.Body)
+	}
+	// Nobody is asked to decide yet, and nobody can.
+	if total := r.Do("GET", "/v1/review/cases", nil).Want(t, 200).Get("queue.total"); total != 0. {
+		t.Errorf("%v cases wait", total)
+	}
+	r.Do("POST", servertest.Review(app.CaseID, "/claim"), nil).Want(t, 409, "case_not_waiting")
+	boss := s.Staff(t, "supervisor")
+	take(t, boss, app.CaseID)
+	lookAtAll(t, boss, app.CaseID)
+	decide(boss, t, app.CaseID, decision(2, "approve")).Want(t, 409, "recordings_first")
+	boss.Do("DELETE", servertest.Review(app.CaseID, "/claim"), nil).Want(t, 204)
+
+	en := app.Do("POST", app.Path("/steps/clip_statement/challenge"), none).Want(t, 201)
+	upload := uploadOf(t, send(app, "clip_statement", en.String("id"), "", clip(3)))
+	app.Do("POST", app.Path("/steps/clip_statement/accept"), map[string]any{"upload_id": upload, "timeline": timeline(en, 2*time.Second)}).Want(t, 200)
+	app.Do("POST", app.Path("/levels/3/submit"), none, "If-Match", app.Version()).Want(t, 202)
+	s.Work(t)
+	if a := app.Do("GET", app.Path(""), nil); a.Get("levels.1.needs_level") != nil {
+		t.Errorf("with the recordings: %s", a.Body)
+	}
+	take(t, r, app.CaseID)
+	decide(r, t, app.CaseID, decision(2, "approve")).Want(t, 409, "looks_missing")
+	looked := lookAtAll(t, r, app.CaseID)
+	both := 0
+	for _, one := range looked.Get("evidence.required").([]any) {
+		if m := one.(map[string]any); m["step"] == "clip_statement" && m["level"] == 2. {
+			both++
+		}
+	}
+	if both != 1 {
+		t.Errorf("Level 2 rests on the recording %d times: %v", both, looked.Get("evidence.required"))
+	}
+	decide(r, t, app.CaseID, decision(2, "approve")).Want(t, 200)
+}

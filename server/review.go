@@ -284,7 +284,8 @@ type reviewLevelView struct {
 	SubmittedAt *time.Time       `json:"submitted_at"`
 	DecidedAt   *time.Time       `json:"decided_at"`
 	WaitsSince  *time.Time       `json:"waits_since"`
-	FourEyes    bool             `json:"four_eyes"` // two people have to approve it
+	FourEyes    bool             `json:"four_eyes"`   // two people have to approve it
+	NeedsLevel  int              `json:"needs_level"` // that has to be handed in before it can be approved; 0 for none
 	Approvals   []approvalView   `json:"approvals"`
 }
 
@@ -520,7 +521,8 @@ func (s *Server) viewOfReview(ctx context.Context, by colleague, k cases.Case, h
 	known := colleagues{}
 	for _, l := range k.Levels {
 		lv := reviewLevelView{
-			Level: l.Level, State: l.State, Reasons: list(l.Reasons), SubmittedAt: when(l.SubmittedAt), DecidedAt: when(l.DecidedAt),
+			NeedsLevel: k.Lacks(l),
+			Level:      l.Level, State: l.State, Reasons: list(l.Reasons), SubmittedAt: when(l.SubmittedAt), DecidedAt: when(l.DecidedAt),
 			WaitsSince: when(l.WaitsSince), FourEyes: s.cfg.Cases.NeedsTwo(k, l.Level), Approvals: []approvalView{},
 		}
 		for _, a := range l.Approvals {

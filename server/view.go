@@ -41,6 +41,8 @@ type levelView struct {
 	DecidedAt   *time.Time       `json:"decided_at,omitempty"`
 	// MayObject says that another look at its refusal can be asked for.
 	MayObject bool `json:"may_object,omitempty"`
+	// NeedsLevel is the level that has to be handed in before somebody decides about this one.
+	NeedsLevel int `json:"needs_level,omitempty"`
 }
 
 type stepView struct {
@@ -195,7 +197,7 @@ func (s *Server) viewOf(ctx context.Context, p principal, c cases.Case, seq int6
 	for i, l := range c.Levels {
 		v.Levels[i] = levelView{
 			Level: l.Level, State: l.State.Outer(), Reasons: list(l.Told()),
-			SubmittedAt: when(l.SubmittedAt), DecidedAt: when(l.DecidedAt), MayObject: c.MayObject(l.Level),
+			SubmittedAt: when(l.SubmittedAt), DecidedAt: when(l.DecidedAt), MayObject: c.MayObject(l.Level), NeedsLevel: c.Lacks(l),
 		}
 	}
 	for i, st := range c.Steps {

@@ -30,7 +30,7 @@ export function Outcome({ level }: { level: Level }) {
         <Token state={tokenOf(level)} size="xl" />
         <Heading screen={`outcome-${level.level}-${level.state}`} title={headline(level)}>{headline(level)}</Heading>
         <p class="lead">{detail(level)}</p>
-        {level.state === "in_review" ? <p>{waitingText(operator)}</p> : null}
+        {level.state === "in_review" && !level.needs_level ? <p>{waitingText(operator)}</p> : null}
         {level.state === "rejected" ? (
           <Callout tone="bad"><p>{reasons[0]?.what ?? t("reason.other.what")}</p>{operator.support ? <p>{t("rejected.write", { support: operator.support })}</p> : null}</Callout>
         ) : null}
@@ -59,7 +59,7 @@ export function Outcome({ level }: { level: Level }) {
     switch (l.state) {
       case "approved": return l.level === c.levels.filter((x) => offered(c, x.level)).length ? t("outcome.approved.last") : t("outcome.approved.next", { n: l.level + 1 });
       case "submitted": case "checking": return t(l.level === 1 ? "outcome.checking.facts" : "outcome.checking.photos");
-      case "in_review": return t("outcome.review.detail");
+      case "in_review": return l.needs_level ? t("outcome.review.needs", { n: l.needs_level }) : t("outcome.review.detail");
       case "locked": return t("level.after", { n: l.level - 1 });
       default: return "";
     }

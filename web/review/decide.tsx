@@ -54,6 +54,7 @@ export function Decide({ d }: { d: CaseDesk }) {
   if (l && (l.state === "escalated" || l.state === "suspended") && !supervisor) blocked.push(t("review.blocked.supervisor"));
   if (verdict === "approve") {
     if (c.levels.some((x) => x.level < level && x.state !== "approved")) blocked.push(t("review.blocked.lower"));
+    if (l?.needs_level) blocked.push(t("review.blocked.recordings", { n: l.needs_level }));
     if (missing.length) blocked.push(t("review.blocked.looks"));
     if (mustRedo && level === 3) blocked.push(t("review.blocked.prompts"));
   } else if (verdict) {

@@ -31,7 +31,7 @@ export interface Check { level?: number; step: string; check: string; verdict: s
 
 export interface ReviewLevel {
   level: number; state: ReviewState; reasons: Chosen[]; submitted_at: string | null; decided_at: string | null; waits_since: string | null;
-  four_eyes: boolean; approvals: { account_id: string; name: string; at: string }[];
+  four_eyes: boolean; needs_level: number; approvals: { account_id: string; name: string; at: string }[];
 }
 
 export interface HistoryEvent {

@@ -19,6 +19,8 @@ export interface Level {
   level: number; state: LevelState; reasons: Reason[]; submitted_at?: string; decided_at?: string;
   /** Another look at its refusal can be asked for. */
   may_object?: boolean;
+  /** The level that has to be handed in before somebody decides about this one. */
+  needs_level?: number;
 }
 
 export type ConsentId = "identity" | "documents" | "face" | "recording" | "face_search";
