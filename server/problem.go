@@ -45,6 +45,9 @@ var statusOf = map[fault.Kind]int{
 	fault.RangeNotSatisfiable:  http.StatusRequestedRangeNotSatisfiable,
 }
 
+// unavailableFor is when to try again what is unavailable for a reason that does not say how long.
+const unavailableFor = 2 * time.Second
+
 // Failures of the door itself.
 var (
 	errInternal    = fault.New(fault.Internal, "internal", "Something went wrong on our side.")
@@ -76,6 +79,9 @@ func (s *Server) problem(c *fiber.Ctx, err error) {
 	status, ok := statusOf[e.Kind]
 	if !ok {
 		status = http.StatusInternalServerError
+	}
+	if e.Kind == fault.Unavailable && e.RetryAfter == 0 {
+		e = e.After(unavailableFor)
 	}
 	if ev := eventOf(c); ev != nil {
 		ev.code = e.Code

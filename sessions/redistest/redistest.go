@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -109,6 +111,28 @@ func StartMini(t testing.TB) *Server {
 
 // Stop kills the server. Its data are lost. Twice is fine.
 func (s *Server) Stop() { s.stop() }
+
+// Pause stops a redis-server in its tracks: it takes connections and says nothing, until resume is called. Stop
+// works on it as well.
+func (s *Server) Pause() (resume func()) {
+	s.t.Helper()
+	info, err := s.Client().InfoMap(s.t.Context(), "server").Result()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(info["Server"]["process_id"])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		s.t.Fatal(err)
+	}
+	return func() {
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
 
 // Restart starts a stopped server again, empty, at the same URL.
 func (s *Server) Restart() { s.start() }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -26,7 +25,8 @@ type Client = redis.UniversalClient
 //
 // Of several addresses the first one's user, password and scheme hold for all. The
 // client is the caller's to close. Errors never repeat the password. A command of the client, or a
-// pipeline, ends within two seconds even where Redis does not answer.
+// pipeline, ends within two seconds even where Redis does not answer, and those after it end at once for a while: the calls
+// of one request do not wait one after the other.
 func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 	one, several, err := parse(address)
 	if err != nil {
@@ -41,38 +41,12 @@ func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 		several.ContextTimeoutEnabled = true
 		client = redis.NewUniversalClient(several)
 	}
-	client.AddHook(patience{})
+	client.AddHook(&patience{})
 	if err := Ping(ctx, client); err != nil {
 		_ = client.Close()
 		return nil, fmt.Errorf("reach Redis: %w", err)
 	}
 	return client, nil
-}
-
-// commandFor is how long one command may take, with waiting for a connection, opening it and repeating the
-// command. The driver repeats on timeouts of its own, so that a Redis that stands still would hold callers for
-// ten seconds.
-const commandFor = 2 * time.Second
-
-// patience ends every command in time.
-type patience struct{}
-
-func (patience) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (patience) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		ctx, cancel := context.WithTimeout(ctx, commandFor)
-		defer cancel()
-		return next(ctx, cmd)
-	}
-}
-
-func (patience) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		ctx, cancel := context.WithTimeout(ctx, commandFor)
-		defer cancel()
-		return next(ctx, cmds)
-	}
 }
 
 // Ping reports whether the Redis behind client serves: the server or the master answers, or a cluster that

@@ -109,9 +109,7 @@ func TestAPausedRedisIsUnavailableWithinSeconds(t *testing.T) {
 	}
 	defer client.Close()
 	store := sessionredis.New(client)
-	if err := s.Client().Do(t.Context(), "CLIENT", "PAUSE", "60000", "ALL").Err(); err != nil {
-		t.Fatal(err)
-	}
+	resume := s.Pause()
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	for range 50 { // more than there are connections
@@ -122,6 +120,20 @@ func TestAPausedRedisIsUnavailableWithinSeconds(t *testing.T) {
 				t.Errorf("after %v: %v", took, err)
 			}
 		})
+	}
+	asking.Wait()
+	// What the same requests want next does not wait again, and works soon after Redis does.
+	if _, err := store.Session(t.Context(), "h", time.Now()); !errors.Is(err, sessionredis.ErrSilent) || fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("the next call: %v", err)
+	}
+	resume()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := store.Session(t.Context(), "h", time.Now()); fault.KindOf(err) != fault.Unavailable {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("still unavailable")
+		}
 	}
 }
 
