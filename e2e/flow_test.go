@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -32,7 +33,7 @@ type person struct {
 	photos     map[string][]byte // step → the photo as the phone made it
 }
 
-// world is what all tests share: one browser, one built server, one camera.
+// world is what scenarios share that follow one another: a browser, a camera, the built server.
 type world struct {
 	browser *browser
 	binary  string
@@ -56,16 +57,37 @@ func TestBrowser(t *testing.T) {
 	if err := os.MkdirAll(outDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{binary: buildProgram(t), camera: newCamera(t)}
+	binary := buildProgram(t)
+	// Most of the time somebody waits for somebody, so two browsers share a small machine well.
+	lanes := [][]scenario{
+		{{"from the scan to the store", (*world).fromScanToStore}, {"other ways", (*world).otherWays}, {"facts of other people", (*world).facts}, {"the matrix", (*world).matrix}},
+		{{"three levels", (*world).faces}, {"recordings", (*world).recordings}, {"by Alipay", (*world).byAlipay}},
+	}
+	var running sync.WaitGroup
+	for _, lane := range lanes {
+		w := newWorld(t, binary)
+		running.Go(func() {
+			for _, s := range lane {
+				t.Run(s.name, func(t *testing.T) { s.do(w, t) })
+			}
+		})
+	}
+	running.Wait()
+}
+
+// scenario is what people do with the program, from its start to its end.
+type scenario struct {
+	name string
+	do   func(*world, *testing.T)
+}
+
+// newWorld opens a browser with a camera of its own.
+func newWorld(t *testing.T, binary string) *world {
+	t.Helper()
+	w := &world{binary: binary, camera: newCamera(t)}
 	w.browser = newBrowser(t, w.camera.path)
 	w.camera.draw(t, w.browser)
-	t.Run("from the scan to the store", w.fromScanToStore)
-	t.Run("other ways", w.otherWays)
-	t.Run("facts of other people", w.facts)
-	t.Run("recordings", w.recordings)
-	t.Run("three levels", w.faces)
-	t.Run("by Alipay", w.byAlipay)
-	t.Run("the matrix", w.matrix)
+	return w
 }
 
 // fromScanToStore is the straight way, in both languages, each with a power cut somewhere in the

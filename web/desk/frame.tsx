@@ -179,7 +179,6 @@ export function Verify({ level, children, aside }: { level: number; children: Co
       </nav>
       <main id="main" tabIndex={-1} class="main">{children}</main>
       <aside class="aside" aria-label={t("aside.label")}>
-        {aside}
         <section>
           <h2>{t("aside.why")}</h2>
           <p>{t("why", { operator: operator.name })}</p>
@@ -194,6 +193,8 @@ export function Verify({ level, children, aside }: { level: number; children: Co
             <p>{operator.support}</p>
           </section>
         ) : null}
+        {/* Last, because it comes and goes: nothing has to make room. */}
+        {aside}
       </aside>
     </Frame>
   );
