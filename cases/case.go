@@ -84,7 +84,7 @@ type Level struct {
 
 // Lacks is the level that l needs and that was not handed in yet, 0 where nothing is lacking.
 func (d *Document) Lacks(l Level) int {
-	if l.Needs == 0 || !l.State.Waits() || decidedEnough(d.level(l.Needs).State) {
+	if l.Needs == 0 || !l.State.Waits() || !d.offers(l.Needs) || decidedEnough(d.level(l.Needs).State) {
 		return 0
 	}
 	return l.Needs
