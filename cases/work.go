@@ -190,7 +190,7 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 		return ctx.Err() // the lease runs out, another node takes it up
 	}
 	outcome := JobDone
-	if finish == nil { // nothing to change; the job is queued again already
+	if finish == nil && job.Kind == JobAlipay { // nothing to change; the job is queued again already
 		if failure != nil {
 			outcome = JobRetried
 		}
@@ -230,7 +230,7 @@ func (s *Service) runJob(ctx context.Context, id, jobID string) error {
 	return errors.Join(failure, err)
 }
 
-// do does a job's work outside any change, and returns how the case changes by it; nil where it does not.
+// do does a job's work outside any change, and returns how the case changes by it; nil where it failed, and where Alipay has no result yet.
 func (s *Service) do(ctx context.Context, id string, j Job) (func(*change) error, error) {
 	switch j.Kind {
 	case JobDestroy:

@@ -12,7 +12,7 @@ import (
 
 const (
 	caseID  = "case_01K9ZZ3QH6R5V0T1W2X3Y4Z5A7"
-	account = `{"id":"acc_01K9ZZ3QH6R5V0T1W2X3Y4Z5A6","email":"person@example.com","roles":[]}`
+	account = `{"id":"acc_01K9ZZ3QH6R5V0T1W2X3Y4Z5A6","email":"person@example.com","email_confirmed":false,"roles":[]}`
 	creds   = `{"email":"person@example.com","password":"correct horse"}`
 )
 
