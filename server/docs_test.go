@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"io"
 	"maps"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -105,4 +107,37 @@ func TestTrustPage(t *testing.T) {
 	without := servertest.Start(t)
 	without.NewProgram(t).Do("GET", "/trust", nil).Want(t, 404, "not_found")
 	without.NewProgram(t).Do("GET", "/trust/ca.crt", nil).Want(t, 404, "not_found")
+}
+
+// Who opens an address that is none in a browser gets a page that leads on; programs get the problem.
+func TestMissingPage(t *testing.T) {
+	s := servertest.Start(t)
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	for header, want := range map[string]string{"en": `<html lang="en">`, "zh-CN": `<html lang="zh-Hans">`} {
+		// Not by the client of the contract, which knows no error but a problem.
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/nowhere", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", browser)
+		req.Header.Set("Accept-Language", header)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != 404 || res.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("%s: %s, %v", header, res.Status, err)
+		}
+		if !bytes.Contains(body, []byte(want)) || !bytes.Contains(body, []byte(`href="/h"`)) {
+			t.Errorf("%s: %s", header, body)
+		}
+		if csp := res.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+			t.Errorf("its policy is %q", csp)
+		}
+	}
+	s.NewProgram(t).Do("GET", "/nowhere", nil).Want(t, 404, "not_found")
+	s.NewProgram(t).Do("POST", "/nowhere", nil, "Accept", browser).Want(t, 404, "not_found")
+	s.NewProgram(t).Do("GET", "/v1/nowhere", nil, "Accept", browser).Want(t, 404, "not_found")
 }

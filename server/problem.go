@@ -73,7 +73,8 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	return nil
 }
 
-// problem answers err as application/problem+json and notes it for the log.
+// problem answers err as application/problem+json and notes it for the log. Who opened an address that is none in a browser
+// gets a page instead.
 func (s *Server) problem(c *fiber.Ctx, err error) {
 	e := classify(err)
 	status, ok := statusOf[e.Kind]
@@ -110,6 +111,9 @@ func (s *Server) problem(c *fiber.Ctx, err error) {
 		c.Status(http.StatusInternalServerError)
 	}
 	res.SetBodyRaw(body)
+	if e == errNotFound && wantsPage(c) {
+		s.missingPage(c)
+	}
 }
 
 // document is the problem as RFC 9457 has it, with our further members.

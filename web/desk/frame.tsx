@@ -96,6 +96,12 @@ function Menu() {
   );
 }
 
+/** Where to turn to: a link where it is an address of mail or of the web. */
+function Support({ to }: { to: string }) {
+  const at = /^https?:\/\/\S+$/.test(to) ? to : /^\S+@\S+$/.test(to) ? `mailto:${to}` : "";
+  return at ? <a href={at}>{to}</a> : <>{to}</>;
+}
+
 function LinkLine() {
   const { case: c, phoneHere } = useDesk();
   if (c?.handoff?.state !== "active") return null;
@@ -190,7 +196,7 @@ export function Verify({ level, children, aside }: { level: number; children: Co
         {operator.support ? (
           <section>
             <h2>{t("aside.help")}</h2>
-            <p>{operator.support}</p>
+            <p><Support to={operator.support} /></p>
           </section>
         ) : null}
         {/* Last, because it comes and goes: nothing has to make room. */}

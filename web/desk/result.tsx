@@ -59,7 +59,9 @@ export function Outcome({ level }: { level: Level }) {
     switch (l.state) {
       case "approved": return l.level === c.levels.filter((x) => offered(c, x.level)).length ? t("outcome.approved.last") : t("outcome.approved.next", { n: l.level + 1 });
       case "submitted": case "checking": return t(l.level === 1 ? "outcome.checking.facts" : "outcome.checking.photos");
-      case "in_review": return l.needs_level ? t("outcome.review.needs", { n: l.needs_level }) : t("outcome.review.detail");
+      case "in_review":
+        if (l.needs_level) return t("outcome.review.needs", { n: l.needs_level });
+        return next && next.level !== l.level ? t("outcome.review.next", { n: next.level }) : t("outcome.review.detail");
       case "locked": return t("level.after", { n: l.level - 1 });
       default: return "";
     }

@@ -342,6 +342,7 @@ export function InApp({ phone, app }: { phone: Phone; app: App }) {
   return (
     <Page
       phone={phone}
+      plain // the menu that is meant is the app's own
       actions={
         <>
           {phone.mayTryHere ? (

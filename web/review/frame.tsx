@@ -37,7 +37,7 @@ function Help({ onClose }: { onClose: () => void }) {
         <input type="checkbox" checked={singles} data-test="keys-on" onChange={(e) => setSingles(e.currentTarget.checked)} />
         <span>{t("review.keys.on")}</span>
       </label>
-      <div class="actions"><button type="button" class="button" data-test="keys-close" onClick={onClose}><span>{t("review.close")}</span></button></div>
+      <div class="actions"><button type="button" class="button" data-test="keys-close" autoFocus onClick={onClose}><span>{t("review.close")}</span></button></div>
     </Dialog>
   );
 }

@@ -179,7 +179,7 @@ export function QueuePage({ query, reported }: { query: string; reported?: boole
       <main id="main" tabIndex={-1} class="queue">
         <div class="queue-head">
           <Heading screen={reported ? "review-reported" : "review-queue"}>{t(reported ? "review.nav.reported" : "review.nav.queue")}</Heading>
-          {length ? (
+          {length && !reported ? (
             <p class="soft numbers queue-length" data-test="queue-length" data-total={length.total}>
               {tn("review.queue.total", length.total)}
               {length.total > 0 ? `${comma()}${t("review.queue.oldest", { span: span(length.oldest_seconds) })}${comma()}${t("review.queue.median", { span: span(length.median_seconds) })}` : ""}
@@ -228,7 +228,7 @@ export function QueuePage({ query, reported }: { query: string; reported?: boole
         {!rows && error === undefined ? <Skeleton lines={8} /> : null}
         {rows && rows.length === 0 ? (
           <p class="lead" data-test="queue-empty">
-            {asked ? t("review.queue.none_fits") : t("review.queue.empty")} {!asked && usual ? t("review.queue.empty_median", { span: span(usual) }) : ""}
+            {reported ? t("review.reported.none") : asked ? t("review.queue.none_fits") : t("review.queue.empty")} {!asked && usual ? t("review.queue.empty_median", { span: span(usual) }) : ""}
           </p>
         ) : null}
         {rows && rows.length > 0 ? (
