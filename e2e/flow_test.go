@@ -61,7 +61,7 @@ func TestBrowser(t *testing.T) {
 	// Most of the time somebody waits for somebody, so two browsers share a small machine well.
 	lanes := [][]scenario{
 		{{"from the scan to the store", (*world).fromScanToStore}, {"other ways", (*world).otherWays}, {"facts of other people", (*world).facts}, {"the matrix", (*world).matrix}},
-		{{"three levels", (*world).faces}, {"recordings", (*world).recordings}, {"by Alipay", (*world).byAlipay}},
+		{{"three levels", (*world).faces}, {"recordings", (*world).recordings}, {"by Alipay", (*world).byAlipay}, {"by mail", (*world).byMail}},
 	}
 	var running sync.WaitGroup
 	for _, lane := range lanes {

@@ -26,6 +26,7 @@ type program struct {
 	url    string   // where desks go
 	phones string   // where phones go
 	args   []string // of serve
+	env    []string // further settings
 
 	cmd   *exec.Cmd
 	stdin interface{ Close() error }
@@ -61,8 +62,8 @@ func buildProgram(t *testing.T) string {
 	return binary
 }
 
-// newProgram starts the server on an empty folder, with more settings where given. Without a policy among them it asks for
-// photos alone; an empty one is the program's own. With secure, phones reach it as they do at
+// newProgram starts the server on an empty folder, with more settings where given, flags or SYMBOLON_…=…. Without a policy among
+// them it asks for photos alone; an empty one is the program's own. With secure, phones reach it as they do at
 // home: over TLS, with a certificate that the server made.
 func newProgram(t *testing.T, binary string, secure bool, more ...string) *program {
 	t.Helper()
@@ -70,7 +71,13 @@ func newProgram(t *testing.T, binary string, secure bool, more ...string) *progr
 	p := &program{t: t, binary: binary, data: filepath.Join(t.TempDir(), "data"), url: "http://localhost:" + port, log: &lockedBuffer{}}
 	p.phones = p.url
 	p.args = []string{"--listen", "127.0.0.1:" + port, "--data", p.data, "--operator-name", "Meridian", "--log", "json"}
-	p.args = append(p.args, more...)
+	for _, m := range more {
+		if strings.HasPrefix(m, "SYMBOLON_") {
+			p.env = append(p.env, m)
+		} else {
+			p.args = append(p.args, m)
+		}
+	}
 	if !slices.Contains(more, "--policy") {
 		p.args = append(p.args, "--policy", policyFile(t, casetest.PolicyFile("[documents]", "[]")))
 	}
@@ -113,7 +120,7 @@ func (p *program) start() {
 			env = append(env, kv)
 		}
 	}
-	p.cmd.Env = env
+	p.cmd.Env = append(env, p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {

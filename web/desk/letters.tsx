@@ -1,7 +1,7 @@
 // What the links of mails lead to, and what asks for such a mail. A link's token stands behind the # and reaches no server by
 // itself: only a press sends it, so that programs that open links on somebody's behalf change nothing.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, Problem } from "../shared/api";
 import { Button, Callout, Field, fieldId } from "../shared/components";
 import { t } from "../shared/i18n";
@@ -12,7 +12,7 @@ import { Token } from "../shared/token";
 import { useAction, type Action } from "./action";
 import { useDesk } from "./desk";
 import { Frame, To } from "./frame";
-import { MIN_PASSWORD, Secret } from "./sign";
+import { MIN_PASSWORD, Secret, useEmail } from "./sign";
 import { maskEmail } from "./words";
 
 function Door({ name, title, lead, children }: { name: string; title: string; lead: string; children: ComponentChildren }) {
@@ -36,7 +36,7 @@ function Trouble({ of, test }: { of: Action; test: string }) {
 /** Asks for a link to set a new password. What it says is the same for every address. */
 export function Forgot() {
   const { operator } = useDesk();
-  const [email, setEmail] = useState("");
+  const [email, setEmail] = useEmail();
   const [missing, setMissing] = useState("");
   const [sent, setSent] = useState("");
   const send = useAction();
@@ -84,7 +84,7 @@ export function Reset({ token }: { token: string }) {
   const [missing, setMissing] = useState("");
   const send = useAction();
   const error = send.error instanceof Problem ? send.error.errors.find((e) => e.field === "password") : undefined;
-  if (send.error instanceof Problem && send.error.code === "link_over") return <Over />;
+  if (send.error instanceof Problem && send.error.code === "link_over") return <Over of="reset" />;
   const submit = () => {
     const bad = !password ? fieldText("required", "") : [...password].length < MIN_PASSWORD ? fieldText("password_too_short", "") : "";
     setMissing(bad);
@@ -112,7 +112,7 @@ export function Confirm({ token }: { token: string }) {
   const { me, refreshMe } = useDesk();
   const [done, setDone] = useState(false);
   const send = useAction();
-  if (send.error instanceof Problem && send.error.code === "link_over") return <Over />;
+  if (send.error instanceof Problem && send.error.code === "link_over") return <Over of="confirm" />;
   if (done) {
     return (
       <Door name="confirmed" title={t("confirm.done")} lead={t("confirm.done.text")}>
@@ -132,11 +132,13 @@ export function Confirm({ token }: { token: string }) {
   );
 }
 
-function Over() {
+// Where a link that holds no more leads to: a new one of its kind.
+function Over({ of }: { of: "confirm" | "reset" }) {
   const { me } = useDesk();
+  const [place, words] = of === "reset" ? ["/forgot", t("link.over.new")] : me ? ["/", t("confirm.on")] : ["/signin", t("signin.title")];
   return (
-    <Door name="link-over" title={t("link.over")} lead={t("link.over.text")}>
-      <div class="actions"><Button kind="primary" wide test="link-over-on" onClick={() => go(me ? "/identity" : "/forgot", true)}>{t(me ? "confirm.on" : "forgot.title")}</Button></div>
+    <Door name="link-over" title={t("link.over")} lead={t(of === "reset" ? "link.over.reset" : "link.over.confirm")}>
+      <div class="actions"><Button kind="primary" wide test="link-over-on" onClick={() => go(place, true)}>{words}</Button></div>
     </Door>
   );
 }
@@ -146,6 +148,9 @@ export function ConfirmNotice() {
   const { me, operator, refreshMe } = useDesk();
   const [sent, setSent] = useState(false);
   const send = useAction();
+  const told = useRef<HTMLParagraphElement>(null);
+  // It stands where the button was, which had the focus.
+  useEffect(() => void (sent && told.current?.focus()), [sent]);
   const waits = operator.mail && me !== null && !me.account.email_confirmed;
   // They come back from their mail, where they may have confirmed it.
   useEffect(() => {
@@ -158,7 +163,7 @@ export function ConfirmNotice() {
   return (
     <Callout icon="mail" test="confirm-notice">
       <p>{t("confirm.notice", { email: maskEmail(me.account.email) })}</p>
-      {sent ? <p role="status" class="small" data-test="confirm-sent">{t("confirm.sent")}</p>
+      {sent ? <p ref={told} tabIndex={-1} class="callout-said" data-test="confirm-sent">{t("confirm.sent")}</p>
         : <Button kind="quiet" busy={send.busy} test="confirm-again" onClick={() => send.run(async () => { await api.askConfirmation(); setSent(true); })}>{t("confirm.again")}</Button>}
       {send.text ? <p role="alert" class="error-line">{send.text}</p> : null}
     </Callout>

@@ -14,6 +14,15 @@ import { Frame, To } from "./frame";
 /** Of a new password, in characters. */
 export const MIN_PASSWORD = 10;
 
+// The address goes along from one door to the next, until somebody is in. It is never kept.
+let typed = "";
+
+/** The address of who is at the door, and how to change it. */
+export function useEmail(): [string, (email: string) => void] {
+  const [email, set] = useState(typed);
+  return [email, (v) => { typed = v; set(v); }];
+}
+
 /** A field for a password, which can be shown; fresh where it is a new one. */
 export function Secret({ name, value, fresh, error, onInput }: { name: string; value: string; fresh: boolean; error: string | undefined; onInput: (v: string) => void }) {
   const [shown, setShown] = useState(false);
@@ -36,7 +45,7 @@ export function Secret({ name, value, fresh, error, onInput }: { name: string; v
 /** Sign in, or sign up where `create`. Both have the same two fields and one way on. */
 export function Sign({ create, changed }: { create: boolean; changed?: boolean }) {
   const { operator, signedIn, sessionEnded } = useDesk();
-  const [email, setEmail] = useState("");
+  const [email, setEmail] = useEmail();
   const [password, setPassword] = useState("");
   const [missing, setMissing] = useState<Record<string, string>>({});
   const send = useAction();
@@ -64,6 +73,7 @@ export function Sign({ create, changed }: { create: boolean; changed?: boolean }
       if (create) await api.signUp(email.trim(), password);
       await api.signIn(email.trim(), password);
       await signedIn();
+      typed = "";
       go("/", true);
     });
   };
@@ -77,7 +87,7 @@ export function Sign({ create, changed }: { create: boolean; changed?: boolean }
       <main id="main" tabIndex={-1} class="door">
         <Token size="l" />
         <Heading screen={name} title={t(create ? "signup.title" : "signin.title")}>{t(create ? "signup.title" : "signin.title")}</Heading>
-        <p class="lead">{changed ? t("reset.done") : sessionEnded && !create ? t("signin.ended") : t(create ? "signup.to" : "signin.to", { operator: operator.name })}</p>
+        {changed ? <Callout tone="ok" test="password-changed"><p>{t("reset.done")}</p></Callout> : <p class="lead">{sessionEnded && !create ? t("signin.ended") : t(create ? "signup.to" : "signin.to", { operator: operator.name })}</p>}
         <form class="form" noValidate onSubmit={(e) => { e.preventDefault(); if (!send.busy) submit(); }}>
           <Field name="email" label={t("signin.email")} error={fields.email}>
             {(p) => (
