@@ -273,6 +273,16 @@ func (d *Document) level(n int) *Level {
 	return nil
 }
 
+// stepIDs are the steps of a level.
+func (d *Document) stepIDs(level int) (ids []string) {
+	for _, st := range d.Steps {
+		if st.Level == level {
+			ids = append(ids, st.ID)
+		}
+	}
+	return ids
+}
+
 // step returns the step, nil if there is none.
 func (d *Document) step(id string) *Step {
 	for i := range d.Steps {

@@ -48,7 +48,7 @@ type Document struct {
 	// Alipay is the newest try to be recognised by Alipay.
 	Alipay *AlipayTry `json:"alipay,omitempty" bson:"alipay,omitempty"`
 
-	// Readings are what was read on the photos that the case keeps.
+	// Readings are what was read on the photos that the case keeps, and heard in its recordings.
 	Readings []SealedReading `json:"readings,omitempty" bson:"readings,omitempty"`
 
 	// Consents are the present answers to the consents that the policy asks for.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -11,7 +13,7 @@ import (
 )
 
 // PersonalField is one value of what Level 1 states ("document.number", "business.parties.0.name") or of what was read
-// on a photo ("read.document_front.number").
+// on a photo ("read.document_front.number") or heard in a recording ("read.clip_statement.heard.PROMPT").
 type PersonalField struct {
 	Name     string
 	Value    string
@@ -42,8 +44,13 @@ func (s *Service) Fields(c Case) ([]PersonalField, error) {
 		return nil, err
 	}
 	for _, r := range read {
+		heard := r.Heard
+		r.Heard = nil
 		if err := flatten(&out, "read."+r.Step, mustJSON(r)); err != nil {
 			return nil, err
+		}
+		for _, prompt := range slices.Sorted(maps.Keys(heard)) { // whatever an operator named it
+			out = append(out, PersonalField{Name: "read." + r.Step + ".heard." + prompt, Value: heard[prompt], Personal: true})
 		}
 	}
 	return out, nil
@@ -128,6 +135,7 @@ func (f PersonalField) Masked() string {
 	r := []rune(f.Value)
 	keep := 0
 	switch {
+	case strings.Contains(f.Name, ".heard."):
 	case last == "number" || strings.Contains(f.Name, ".numbers."):
 		if len(r) > 6 {
 			return string(r[:1]) + strings.Repeat("*", len(r)-3) + string(r[len(r)-2:])

@@ -29,6 +29,7 @@ type Inspected struct {
 	Faults        int // what the decoder complained of
 	Moving        checks.Moving
 	Heard         checks.Sound
+	Samples       []byte // what was heard: 16-bit samples, little endian, one channel, checks.SoundRate
 
 	Copy         []byte // the same pictures and sound, made seekable; nil where that did not work
 	CopyFiletype string
@@ -64,6 +65,8 @@ type PromptFound struct {
 	ToMS     int64          `json:"to_ms" bson:"to_ms"`
 	SpokenMS int64          `json:"spoken_ms" bson:"spoken_ms"` // of what could be speech
 	Speech   checks.Verdict `json:"speech" bson:"speech"`       // Skipped where nothing is to be said
+	// Said is how much of the prompt a Recogniser heard, from 0 to 1; nil where none listened.
+	Said *float64 `json:"said,omitempty" bson:"said,omitempty"`
 }
 
 // The checks of recordings.
@@ -219,7 +222,8 @@ func judgePrompts(f *clipFindings, in Inspected, script *IssuedScript, timeline 
 type clipMade struct {
 	step, upload string
 	inspection   *Inspection
-	uploads      []string // promised
+	heard        map[string]string // by prompt
+	uploads      []string          // promised
 	parts        []Part
 }
 
@@ -257,7 +261,7 @@ func (s *Service) checkClips(ctx context.Context, c Case, level int) (func(*chan
 			if in.inspection == nil {
 				continue
 			}
-			m := clipMade{step: st.ID, upload: t.UploadID, inspection: in.inspection}
+			m := clipMade{step: st.ID, upload: t.UploadID, inspection: in.inspection, heard: in.heard}
 			err = s.keepMade(ctx, c.ID, in.Inspected, &m)
 			made = append(made, m)
 			if err != nil {
@@ -308,7 +312,8 @@ func (s *Service) examineStill(ctx context.Context, t Take, f *clipFindings) err
 // inspectedClip is a recording that was looked at.
 type inspectedClip struct {
 	Inspected
-	inspection *Inspection // nil where it was not played
+	inspection *Inspection       // nil where it was not played
+	heard      map[string]string // by prompt; nil where nobody listened
 }
 
 // inspectClip looks at one recording: at its file here, at what it shows where there is an Inspector.
@@ -342,7 +347,8 @@ func (s *Service) inspectClip(ctx context.Context, c Case, t Take, f *clipFindin
 		return inspectedClip{}, err
 	}
 	inspection := judgeClip(f, in, file.States, script, t.Timeline, s.cfg.Policy.Recordings.Unclear)
-	return inspectedClip{in, inspection}, s.findFaces(ctx, c, f, in.Stills)
+	out := inspectedClip{in, inspection, s.hear(ctx, c.ID, f, in, script, inspection)}
+	return out, s.findFaces(ctx, c, f, in.Stills)
 }
 
 // keepMade stores what was made of a recording. m has what was promised, also after an error.
@@ -413,4 +419,5 @@ func (c *change) attach(m clipMade) {
 		c.queue(Job{Kind: JobDestroy, Uploads: gone})
 	}
 	t.Parts, t.Inspection = append(t.Parts, m.parts...), m.inspection
+	c.keepReadings([]string{m.step}, []Reading{{Step: m.step, Heard: m.heard}})
 }

@@ -89,7 +89,7 @@ func (s *Service) checkPhotos(ctx context.Context, c Case, level int) (func(*cha
 	return func(c *change) error {
 		if l := c.level(level); l.State == Checking {
 			l.Checks, c.FaceHits = found, hits
-			c.keepReadings(readings)
+			c.keepReadings(c.stepIDs(level), readings)
 		}
 		return s.conclude(c, level, found)
 	}, nil

@@ -42,7 +42,8 @@ const (
 	onTheBack   = "number_back"
 )
 
-// Reading is what was read on the photo of a step and holds by its check digits. It is personal and stored sealed.
+// Reading is what was read on the photo of a step and holds by its check digits, or what was heard in its recording. It
+// is personal and stored sealed.
 type Reading struct {
 	Step       string   `json:"-"`
 	Numbers    []string `json:"numbers,omitempty"` // of the form of GB 11643
@@ -53,10 +54,12 @@ type Reading struct {
 	Surname    string   `json:"surname,omitempty"`
 	GivenNames string   `json:"given_names,omitempty"`
 
+	Heard map[string]string `json:"heard,omitempty"` // by prompt, as a Recogniser wrote it down
+
 	text string // for looking up what has no check digits; never stored
 }
 
-func (r Reading) empty() bool { return len(r.Numbers) == 0 && r.MRZ == "" }
+func (r Reading) empty() bool { return len(r.Numbers) == 0 && r.MRZ == "" && len(r.Heard) == 0 }
 
 // readStep reads a photo, turned until something is found. ok is false where it could not be read, which
 // is no error: a person looks.
@@ -212,9 +215,9 @@ type SealedReading struct {
 
 func boundReading(caseID, step string) []byte { return seal.Bind("case", caseID, "reading", step) }
 
-// keepReadings replaces the readings of a case. An empty one is not kept.
-func (c *change) keepReadings(readings []Reading) {
-	c.Readings = nil
+// keepReadings replaces the readings of some steps. An empty one is not kept.
+func (c *change) keepReadings(steps []string, readings []Reading) {
+	c.Readings = slices.DeleteFunc(c.Readings, func(r SealedReading) bool { return slices.Contains(steps, r.Step) })
 	for _, r := range readings {
 		if !r.empty() {
 			c.Readings = append(c.Readings, SealedReading{Step: r.Step, Sealed: c.key.Seal(mustJSON(r), boundReading(c.ID, r.Step))})
@@ -222,8 +225,8 @@ func (c *change) keepReadings(readings []Reading) {
 	}
 }
 
-// Readings returns what was read on the photos of a case, for whoever compares it with Level 1 and for the person whom
-// it is about.
+// Readings returns what was read on the photos of a case and heard in its recordings, for whoever compares it and for the
+// person whom it is about.
 func (s *Service) Readings(c Case) ([]Reading, error) {
 	if len(c.Document.Readings) == 0 {
 		return nil, nil

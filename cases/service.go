@@ -59,6 +59,8 @@ type Config struct {
 	Alipay Alipay
 	// Inspector plays recordings; where nil, they go to a person unplayed.
 	Inspector Inspector
+	// Recogniser writes down what is said in them; where nil, nobody but the reviewer listens.
+	Recogniser Recogniser
 	// Reader reads documents; where nil, what stands on photos is left to a person.
 	Reader Reader
 	// Destroy destroys the bytes of a take that left its case; unknown is no error.

@@ -65,6 +65,18 @@ func needFonts(t *testing.T) {
 	}
 }
 
+// voice is what its microphone hears: somebody who speaks on and on.
+func voice(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "voice.wav")
+	words := "I want to open an account. I do this of my own free will. Nobody tells me to."
+	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "flite=text='"+words+"'", "-ar", "48000", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("FFmpeg does not speak: %v\n%s", err, out)
+	}
+	return path
+}
+
 // newBrowser starts Chromium with a camera that shows the file.
 func newBrowser(t *testing.T, cameraPath string) *browser {
 	t.Helper()
@@ -81,6 +93,7 @@ func newBrowser(t *testing.T, cameraPath string) *browser {
 		chromedp.Flag("use-fake-ui-for-media-stream", true),
 		chromedp.Flag("use-fake-device-for-media-stream", true),
 		chromedp.Flag("use-file-for-fake-video-capture", cameraPath),
+		chromedp.Flag("use-file-for-fake-audio-capture", voice(t)),
 		chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("force-color-profile", "srgb"),
 		chromedp.Flag("font-render-hinting", "none"),

@@ -40,7 +40,7 @@ func (w *world) faces(t *testing.T) {
 		t.Fatal(err)
 	}
 	policy := policyFile(t, peoplePolicy(t))
-	server := newProgram(t, w.binary, false, "--policy", policy)
+	server := newProgram(t, w.binary, false, "--policy", policy, "--speech-url", writesDown(t, "I want to open an account"))
 	own, err := facetest.Document(still)
 	if err != nil {
 		t.Fatal(err)

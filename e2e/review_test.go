@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,6 +84,34 @@ func (r *reviewer) asksAgain(step, reason, words string) {
 	r.seen("decided")
 }
 
+// writesDown is a recogniser that hears the same words in everything.
+func writesDown(t *testing.T, words string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, _, err := r.FormFile("file"); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]string{"text": words})
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// listens is shown how much of a sentence was heard, and the words once it says why.
+func (r *reviewer) listens() {
+	r.t.Helper()
+	r.press("tab-clips")
+	r.press("clip-clip_statement")
+	r.press("block-2")
+	const show = "show-read.clip_statement.heard.who"
+	r.until(one(show))
+	r.typeIn("reveal-why", "the sentence is hard to follow")
+	r.press(show)
+	r.until(one("heard") + `?.querySelector("q")?.textContent === "I want to open an account"`)
+	r.shootHere("review-heard")
+}
+
 // approves looks at all that the approval of a level needs, one after the other, and approves.
 func (r *reviewer) approves(level int) {
 	r.t.Helper()
@@ -141,6 +172,7 @@ func (w *world) decided(t *testing.T, server *program, p *pair) {
 		first.settle()
 		first.shootHere("review-" + tab)
 	}
+	first.listens()
 	first.approves(1)
 
 	// Who comes second sees who has it, and nothing of the person.

@@ -376,6 +376,8 @@ type reviewPromptFoundView struct {
 	ToMS     int64  `json:"to_ms"`
 	SpokenMS int64  `json:"spoken_ms"`
 	Speech   string `json:"speech"`
+	// Said is how much of it a recogniser heard, from 0 to 1; null where none listened.
+	Said *float64 `json:"said"`
 }
 
 type reviewPartView struct {
@@ -672,7 +674,7 @@ func reviewTake(k cases.Case, t cases.Take) reviewTakeView {
 			v.Found.Peaks = []byte{}
 		}
 		for _, p := range in.Prompts {
-			v.Found.Prompts = append(v.Found.Prompts, reviewPromptFoundView{p.PromptID, p.FromMS, p.ToMS, p.SpokenMS, string(p.Speech)})
+			v.Found.Prompts = append(v.Found.Prompts, reviewPromptFoundView{p.PromptID, p.FromMS, p.ToMS, p.SpokenMS, string(p.Speech), p.Said})
 		}
 	}
 	if f := t.Face; f != nil {

@@ -7,6 +7,7 @@
 package caseffmpeg
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -290,6 +291,7 @@ func (i *Inspector) play(ctx context.Context, file *os.File, filetype string, f 
 	var sheet *sheetOf
 	var stills jpegs
 	var heard checks.Listener
+	var samples bytes.Buffer
 	if f.video != nil {
 		video := "0:" + strconv.Itoa(f.video.Index)
 		w, h := fit(out.Width, out.Height, checks.FrameSide)
@@ -302,7 +304,7 @@ func (i *Inspector) play(ctx context.Context, file *os.File, filetype string, f 
 	}
 	if f.audio != nil {
 		// Gaps are filled, so that the time of a sample is that of its prompt.
-		to(&heard, "-map", "0:"+strconv.Itoa(f.audio.Index), "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", strconv.Itoa(checks.SoundRate), "-f", "s16le", "-c:a", "pcm_s16le")
+		to(io.MultiWriter(&heard, &samples), "-map", "0:"+strconv.Itoa(f.audio.Index), "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", strconv.Itoa(checks.SoundRate), "-f", "s16le", "-c:a", "pcm_s16le")
 	}
 	var said lines
 	t.args, t.said = args, &said
@@ -315,7 +317,7 @@ func (i *Inspector) play(ctx context.Context, file *os.File, filetype string, f 
 		out.Sheet, out.SheetColumns, out.SheetEvery = sheet.jpeg(), sheetWidth, time.Second
 		out.Stills = stills.all()
 	}
-	out.Heard = heard.Sound()
+	out.Heard, out.Samples = heard.Sound(), samples.Bytes()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -38,7 +39,7 @@ type applicant struct {
 	ahead time.Duration     // guarded by mu: of the machine's clock
 }
 
-func newApplicant(t *testing.T, i cases.Inspector) *applicant {
+func newApplicant(t *testing.T, i cases.Inspector, with ...func(*cases.Config)) *applicant {
 	t.Helper()
 	ctx := t.Context()
 	store, err := casesqlite.Open(ctx, filepath.Join(t.TempDir(), "cases.db"))
@@ -54,7 +55,7 @@ func newApplicant(t *testing.T, i cases.Inspector) *applicant {
 	}
 	policy.Requires.Level2, policy.Requires.Level3 = []string{cases.AskDocuments}, []string{cases.ClipDocument, cases.ClipStatement}
 	a := &applicant{t: t, bytes: map[string][]byte{}, full: -1}
-	a.Service, err = cases.New(ctx, cases.Config{
+	cfg := cases.Config{
 		Store: store, History: store, Accounts: store, Keys: seal.NewKeyring(seal.NewKey()), Policy: policy, Inspector: i, Script: words, Operator: "Example Exchange",
 		Now: func() time.Time {
 			a.mu.Lock()
@@ -82,7 +83,11 @@ func newApplicant(t *testing.T, i cases.Inspector) *applicant {
 			delete(a.bytes, id)
 			return nil
 		},
-	})
+	}
+	for _, set := range with {
+		set(&cfg)
+	}
+	a.Service, err = cases.New(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +192,7 @@ clip_document:
   page: [{id: front, still: true, show: {en: Show it.}}]
 clip_statement:
   - {id: beside, show: {en: Hold it beside your face.}}
-  - {id: who, read: {en: "I want to {purpose} with {operator}."}}
+  - {id: who, read: {en: "I want to {purpose} with {operator}, number {number}."}}
 `
 
 // statement is a recording in which something is said from the second second on.
@@ -275,6 +280,106 @@ func TestRecordingsGoToAPersonOrBack(t *testing.T) {
 	slices.Sort(want)
 	if got := slices.Sorted(stored(a)); !slices.Equal(got, slices.Compact(want)) {
 		t.Errorf("stored %v, want %v", got, want)
+	}
+}
+
+// writesDown is a Recogniser that answers with a text for each prompt whose sound it is given.
+type writesDown struct {
+	heard string
+	err   error
+	sound []byte // that it was given last
+	lang  string
+}
+
+func (w *writesDown) Recognise(_ context.Context, sound []byte, lang string) (string, error) {
+	w.sound, w.lang = sound, lang
+	return w.heard, w.err
+}
+
+// What is said is written down for the reviewer, sealed, and decides nothing.
+func TestWhatIsSaidIsAHint(t *testing.T) {
+	i := installed(t)
+	document, good := cliptest.Clip{Seconds: 1.5, Sound: "none"}.Bytes(t), statement.Bytes(t)
+	for name, row := range map[string]struct {
+		heard        string // # stands for the number of the take
+		err          error
+		said, number checks.Verdict // "" where nothing is found
+		least        float64
+	}{
+		"all of it":             {"I want to open an account with Example Exchange, number #", nil, checks.Pass, checks.Pass, 1},
+		"another number":        {"I want to open an account with Example Exchange, number one", nil, checks.Pass, checks.Unsure, 0.9},
+		"something else":        {"lorem ipsum", nil, checks.Unsure, checks.Unsure, 0.2},
+		"nothing":               {"", nil, checks.Unsure, checks.Unsure, 0},
+		"the recogniser is off": {"", errors.New("no answer"), checks.Skipped, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &writesDown{err: row.err}
+			a := newApplicant(t, i, func(c *cases.Config) { c.Recogniser = w })
+			a.record(cases.ClipDocument, document, 2*time.Second)
+			id := a.record(cases.ClipStatement, good, 2*time.Second)
+			c := a.now()
+			_, take, _ := c.FindTake(id)
+			w.heard = strings.ReplaceAll(row.heard, "#", c.Script(take).Number)
+			c = a.submit(3)
+			if l := c.Levels[2]; l.State != cases.InReview || len(l.Reasons) != 0 {
+				t.Errorf("the level is %s, %v", l.State, l.Reasons)
+			}
+			found := map[string]checks.Verdict{}
+			for _, f := range c.Levels[2].Checks {
+				if f.Step == cases.ClipStatement {
+					found[f.Check] = f.Verdict
+					if least, ok := f.Measures["least"]; ok && (least > row.least || least < row.least-0.25) {
+						t.Errorf("said %v of it", least)
+					}
+				}
+			}
+			if found["said"] != row.said || found["said_number"] != row.number {
+				t.Errorf("%v", found)
+			}
+			// The sound is that of the sentence: from 1.7 s to the end, in which somebody speaks.
+			var l checks.Listener
+			_, _ = l.Write(w.sound)
+			s := l.Sound()
+			if w.lang != "en" || s.Duration < 2*time.Second || s.Duration > 2800*time.Millisecond || s.Spoken(0, s.Duration) < 700*time.Millisecond {
+				t.Errorf("it was given %v in %q, %v of speech", s.Duration, w.lang, s.Spoken(0, s.Duration))
+			}
+			readings, err := a.Readings(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := ""
+			for _, r := range readings {
+				if r.Step == cases.ClipStatement {
+					kept = r.Heard["who"]
+				}
+			}
+			if row.err == nil && kept != w.heard || row.err != nil && kept != "" {
+				t.Errorf("kept: %q", kept)
+			}
+			if b, err := json.Marshal(c.Document); err != nil || kept != "" && bytes.Contains(b, []byte(kept)) {
+				t.Errorf("what was said stands in the clear, %v", err)
+			}
+			fields, err := a.Fields(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range fields {
+				if strings.HasPrefix(f.Name, "read.clip_statement.heard.") && (!f.Personal || f.Masked() == f.Value) {
+					t.Errorf("%s is shown as %q", f.Name, f.Masked())
+				}
+			}
+			_, take, _ = c.FindTake(id)
+			if said := take.Inspection.Prompts[1].Said; take.Inspection.Prompts[0].Said != nil || (said == nil) != (row.err != nil) {
+				t.Errorf("%+v", take.Inspection.Prompts)
+			}
+			// It goes with the recording.
+			c = a.must(a.Reopen(t.Context(), a.by, a.id, c.Version))
+			for _, r := range c.Document.Readings {
+				if r.Step == cases.ClipStatement {
+					t.Error("what was said is kept without the recording")
+				}
+			}
+		})
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casealipay"
 	"github.com/symbolon/symbolon/cases/casemail"
+	"github.com/symbolon/symbolon/cases/casespeech"
 	"github.com/symbolon/symbolon/cases/casewebhook"
 )
 
@@ -46,6 +47,9 @@ type config struct {
 	Policy         cases.Policy
 	Script         cases.ScriptFile
 	FaceModel      string
+	SpeechURL      string
+	SpeechKey      string
+	SpeechModel    string
 
 	Alipay, AlipayAppID, AlipayKeyFile, AlipayTrust, AlipayBizCode string
 }
@@ -102,6 +106,12 @@ var settings = []setting{
 		func(c *config, v string) error { c.AlipayBizCode = v; return oneOf(v, casealipay.BizCodes...) }},
 	{"script", "SYMBOLON_SCRIPT", "", "the file with what applicants show and read aloud in recordings, see symbolon script show; that one where it is not given",
 		func(c *config, v string) (err error) { c.Script, err = readScript(v); return err }},
+	{"speech-url", "SYMBOLON_SPEECH_URL", "", "a recogniser of yours that writes down what is said in recordings, such as http://127.0.0.1:8178/inference of whisper.cpp (docs/recordings.md); reviewers only listen where it is not given",
+		func(c *config, v string) error { c.SpeechURL = v; return checkSpeech(v) }},
+	{"", "SYMBOLON_SPEECH_KEY", "", "the bearer token for --speech-url, where it wants one",
+		func(c *config, v string) error { c.SpeechKey = v; return nil }},
+	{"speech-model", "SYMBOLON_SPEECH_MODEL", "", "the model that --speech-url is to use, where it has several",
+		func(c *config, v string) error { c.SpeechModel = v; return nil }},
 	{"operator-name", "SYMBOLON_OPERATOR_NAME", "Symbolon", "the company's name as applicants read it",
 		func(c *config, v string) error { c.OperatorName = v; return notEmpty(v) }},
 	{"operator-purpose", "SYMBOLON_OPERATOR_PURPOSE", "", "one sentence that says what the verification is for; a general one where it is not given",
@@ -250,6 +260,14 @@ func checkMail(v string) error {
 		return nil
 	}
 	_, err := casemail.New(v, "Symbolon", "https://localhost")
+	return err
+}
+
+func checkSpeech(v string) error {
+	if v == "" {
+		return nil
+	}
+	_, err := casespeech.New(v, "", "")
 	return err
 }
 

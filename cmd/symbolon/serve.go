@@ -59,6 +59,9 @@ func (p *program) greet(c config, w io.Writer) {
 	}
 	fmt.Fprintf(&b, "  Reading %s\n", p.reading)
 	fmt.Fprintf(&b, "  Playing %s\n", p.playing)
+	if c.SpeechURL != "" {
+		fmt.Fprintf(&b, "  Hearing %s\n", p.hearing)
+	}
 	if p.alipay != nil {
 		fmt.Fprintf(&b, "  Alipay  %s\n", p.alipay)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/symbolon/symbolon/cases/caseffmpeg"
 	"github.com/symbolon/symbolon/cases/casemail"
 	"github.com/symbolon/symbolon/cases/casemongo"
+	"github.com/symbolon/symbolon/cases/casespeech"
 	"github.com/symbolon/symbolon/cases/casesqlite"
 	"github.com/symbolon/symbolon/cases/casetesseract"
 	"github.com/symbolon/symbolon/cases/casewebhook"
@@ -66,6 +67,7 @@ type program struct {
 	ca        []byte   // certificate of the local authority (PEM), or nil
 	reading   string   // what reads documents, or that nothing does
 	playing   string   // what plays recordings, or that nothing does
+	hearing   string   // what writes down what is said in them, or that nothing does
 	faces     string   // what compares faces, or that nothing does
 	closers   []func() error
 }
@@ -127,9 +129,13 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 	if err != nil {
 		return p, err
 	}
+	recogniser, err := p.findRecogniser(c)
+	if err != nil {
+		return p, err
+	}
 	p.cases, err = cases.New(ctx, cases.Config{
 		Alipay: alipay,
-		Reader: reader, Faces: faces, Inspector: p.findInspector(ctx, c.Policy),
+		Reader: reader, Faces: faces, Inspector: p.findInspector(ctx, c.Policy), Recogniser: recogniser,
 		Store: backend, History: backend, Accounts: backend, Keys: keys, Log: log, Policy: c.Policy, Script: c.Script, Operator: c.OperatorName,
 		Changed:     func(ctx context.Context, caseID string) { p.hub.Changed(ctx, caseID) },
 		JobEnded:    func(kind, outcome string) { p.server.JobEnded(kind, outcome) },
@@ -213,7 +219,7 @@ func build(ctx context.Context, c config, log *slog.Logger) (p *program, err err
 			}
 			return bad
 		},
-		Notes: map[string]string{"reading": p.reading, "faces": p.faces, "recordings": p.playing, "alipay": alipayNote},
+		Notes: map[string]string{"reading": p.reading, "faces": p.faces, "recordings": p.playing, "speech": p.hearing, "alipay": alipayNote},
 		Bundle: func(ctx context.Context, caseID string, w io.Writer) error {
 			key, err := bundleKey(c)
 			if err != nil {
@@ -272,6 +278,21 @@ func (p *program) findInspector(ctx context.Context, policy cases.Policy) cases.
 	p.playing = i.String()
 	p.log.Info("recordings_played", "by", i.String())
 	return i
+}
+
+// findRecogniser is what writes down what is said, nil where the operator has none. Whether it answers is seen with the first
+// recording: it may start later than this program.
+func (p *program) findRecogniser(c config) (cases.Recogniser, error) {
+	if c.SpeechURL == "" {
+		p.hearing = "what is said is not written down: there is no --speech-url"
+		return nil, nil
+	}
+	r, err := casespeech.New(c.SpeechURL, c.SpeechKey, c.SpeechModel)
+	if err != nil {
+		return nil, fmt.Errorf("--speech-url: %w", err)
+	}
+	p.hearing = r.String()
+	return r, nil
 }
 
 // findReader looks for what reads documents. Where there is nothing, the operator is told now and by /readyz, and

@@ -4,7 +4,7 @@ import { Button, Callout } from "../shared/components";
 import { number, t, typeset } from "../shared/i18n";
 import { mediaURL } from "./calls";
 import type { CaseDesk } from "./case";
-import { Checks } from "./evidence";
+import { Checks, RevealBar } from "./evidence";
 import { useKeys } from "./office";
 import { Head, Watermark } from "./parts";
 import type { PromptVerdict } from "./preview";
@@ -27,6 +27,7 @@ export function Clips({ d }: { d: CaseDesk }) {
   if (!step) return <div class="evidence-body"><Head title={t("review.tab.clips")} /><p class="lead">{t("review.clips.none")}</p></div>;
   const clip = step.takes.find((x) => x.role === "");
   const photos = step.takes.filter((x) => x.role !== "");
+  const heard = d.e.fields.filter((f) => f.name.startsWith(`read.${step.id}.heard.`) && d.shown[f.name] === undefined).map((f) => f.name);
   return (
     <div class="evidence-body clips">
       <Head title={stepWord(step)}>
@@ -42,6 +43,7 @@ export function Clips({ d }: { d: CaseDesk }) {
           {p.script ? <ol class="script">{p.script.prompts.map((x) => <li key={x.id} lang={x.lang}>{typeset(x.text, x.lang)}</li>)}</ol> : null}
         </section>
       ))}
+      {heard.length ? <RevealBar d={d} names={heard} all /> : null}
       <Checks all={d.e.checks.filter((c) => c.step === step.id)} title={t("review.checks.clip")} />
     </div>
   );
@@ -152,6 +154,7 @@ function Player({ d, step, take }: { d: CaseDesk; step: ReviewStep; take: Review
             <>
               <p class="soft small">{t("review.clips.prompt", { n: now.n, of: blocks.length })}</p>
               <p class="prompt-text" lang={now.lang}>{typeset(now.text, now.lang)}</p>
+              <Heard d={d} step={step.id} prompt={now.id} said={take.found?.prompts.find((p) => p.id === now.id)?.said ?? null} />
               <div class="verdicts" role="group" aria-label={t("review.clips.verdict")}>
                 {(["read", "unclear", "not_read"] as const).map((v) => (
                   <button key={v} type="button" class={`verdict ${v}`} aria-pressed={verdict === v} data-test={`prompt-${v}`} onClick={() => find(v)}>{t(`review.prompt.${v}`)} <kbd>{t(`review.prompt.${v}.key`)}</kbd></button>
@@ -175,6 +178,21 @@ function Player({ d, step, take }: { d: CaseDesk; step: ReviewStep; take: Review
     </div>
   );
 }
+
+/** How much of a sentence a recogniser heard, and its words once they are shown: a hint where to listen. */
+function Heard({ d, step, prompt, said }: { d: CaseDesk; step: string; prompt: string; said: number | null }) {
+  if (said === null) return null;
+  const f = d.e.fields.find((x) => x.name === `read.${step}.heard.${prompt}`);
+  const words = f ? d.shown[f.name] : undefined;
+  return (
+    <p class="heard small" data-test="heard" data-said={said}>
+      <span class={said < SAID ? "warn-text" : "soft"}>{t("review.clips.said", { percent: number(Math.round(said * 100)) })}</span>{" "}
+      {words !== undefined ? <q>{words}</q> : f ? <button type="button" class="link-button" data-test={`show-${f.name}`} onClick={() => d.reveal([f.name])}>{t("review.clips.heard")}</button> : null}
+    </p>
+  );
+}
+
+const SAID = 0.7; // from where on a check takes a sentence for read
 
 const wave = 40;
 

@@ -12,7 +12,7 @@ import { Viewer } from "./viewer";
 import { actorWord, checkWord, chosenWord, colon, comma, enumeration, eventWord, exactly, fieldWord, minutes, moveWord, reasonWord, semicolon, stateWord, stepName, stepWord, valueWord, wayWord, when, short } from "./words";
 
 /** Why values are shown is asked once a case and stands in the access log with each of them. */
-function RevealBar({ d, names, all }: { d: CaseDesk; names: readonly string[]; all?: boolean }) {
+export function RevealBar({ d, names, all }: { d: CaseDesk; names: readonly string[]; all?: boolean }) {
   useKeys((act) => {
     if (act !== "reveal" || !names.length) return false;
     d.reveal(names);

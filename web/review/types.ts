@@ -43,10 +43,10 @@ export interface Part { media_id: string; role: string; action: string; at_ms: n
 
 export interface ScriptPrompt { n: number; id: string; kind: string; text: string; lang: string; shown_at_ms: number | null }
 
-/** What playing a recording found: loudness (base64, a byte each), and how much speech each prompt may hold. */
+/** What playing a recording found: loudness (base64, a byte each), how much speech each prompt may hold, and how much of it was said (0 to 1, null where no recogniser listened). */
 export interface Found {
   duration_ms: number; peaks: string; peak_every_ms: number;
-  prompts: { id: string; from_ms: number; to_ms: number; spoken_ms: number; speech: "pass" | "unsure" | "fail" | "skipped" }[];
+  prompts: { id: string; from_ms: number; to_ms: number; spoken_ms: number; speech: "pass" | "unsure" | "fail" | "skipped"; said: number | null }[];
 }
 
 export interface FaceTake {
