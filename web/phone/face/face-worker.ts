@@ -6,6 +6,7 @@ import * as faceapi from "@vladmandic/face-api/dist/face-api.esm.js";
 import plainWasm from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import simdWasm from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import { dlibFrame, fiveFrame, meshFrame, mirrored, sample, type Face } from "./geometry";
+import { Follow, portraitSizes, surest, type Box, type Found } from "./sizes";
 import type { FromWorker, ToWorker } from "./watch";
 
 // tfjs and the networks of face-api, as far as they are used. The package's own types need the page's.
@@ -16,7 +17,6 @@ interface Tensor {
 interface Model {
   execute(input: Tensor, outputs?: string[]): Tensor | Tensor[];
 }
-interface Box { x: number; y: number; width: number; height: number }
 interface Api {
   tf: {
     setWasmPaths(paths: Record<string, string>): void;
@@ -84,12 +84,14 @@ function tensorOf(picture: ImageData): Tensor {
   return tf.tensor(rgb, [height, width, 3], "int32");
 }
 
-/** The faces on a picture, the largest first. */
-async function detect(picture: ImageData, size: number): Promise<Box[]> {
+/** Calls `use` with what finds the faces on a picture made so many pixels long. */
+async function detecting<T>(picture: ImageData, use: (detect: (size: number) => Promise<Found[]>) => Promise<T>): Promise<T> {
   const input = tensorOf(picture);
   try {
-    const found = await api.detectAllFaces(input, new api.TinyFaceDetectorOptions({ inputSize: size, scoreThreshold: 0.4 }));
-    return found.map((one) => ({ x: one.box.x, y: one.box.y, width: one.box.width, height: one.box.height })).sort((a, b) => b.width * b.height - a.width * a.height);
+    return await use(async (size) => {
+      const found = await api.detectAllFaces(input, new api.TinyFaceDetectorOptions({ inputSize: size, scoreThreshold: 0.4 }));
+      return found.map((one) => ({ score: one.score, x: one.box.x, y: one.box.y, width: one.box.width, height: one.box.height }));
+    });
   } finally {
     input.dispose();
   }
@@ -198,10 +200,13 @@ function printOf(picture: ImageData): Uint8Array {
 
 const whole = (p: ImageData): Box => ({ x: 0, y: 0, width: p.width, height: p.height });
 
+const follow = new Follow();
+
 async function look(bitmap: ImageBitmap, who: boolean): Promise<Extract<FromWorker, { type: "seen" }>["sight"]> {
   const picture = pixels(bitmap, 640);
   const print = printOf(picture);
-  const boxes = detects ? await detect(picture, 224) : [];
+  const boxes = detects ? await detecting(picture, (detect) => follow.next(detect)) : [];
+  boxes.sort((a, b) => b.width * b.height - a.width * a.height);
   const box = boxes[0];
   if (box === undefined) return { face: null, second: 0, x: 0.5, y: 0.5, height: 0, light: brightness(picture, whole(picture)), print, who: null };
   const landmarks = await landmarksOf(picture, box);
@@ -218,14 +223,14 @@ async function look(bitmap: ImageBitmap, who: boolean): Promise<Extract<FromWork
   };
 }
 
+const leastPortrait = 0.5;
+
 /** The person on a document's photo; null where no face is found. */
 async function portrait(bitmap: ImageBitmap): Promise<Float32Array | null> {
   const picture = pixels(bitmap, 1280);
-  for (const size of [416, 608, 320, 224]) {
-    const [box] = await detect(picture, size);
-    if (box !== undefined) return embed(picture, await landmarksOf(picture, box));
-  }
-  return null;
+  const [box] = (await detecting(picture, (detect) => surest(portraitSizes, detect))).faces;
+  // An emblem is easily taken for a face, but not surely.
+  return box === undefined || box.score < leastPortrait ? null : embed(picture, await landmarksOf(picture, box));
 }
 
 async function open(base: string, model: string): Promise<void> {
