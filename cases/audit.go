@@ -132,13 +132,15 @@ func (a Auditor) Case(ctx context.Context, id string) (AuditCount, error) {
 		if err != nil {
 			return AuditCount{}, err
 		}
-		if len(walk.found) > 0 || walk.moved {
-			// What changed while it was read is read again.
+		if len(walk.found) > 0 || walk.head.N > d.History.N {
 			now, err := a.Store.Case(ctx, id)
-			if err == nil && now.Version != d.Version && try < auditTries {
+			// What is wrong with a case that changed while it was read, or went, is read again.
+			if (err != nil || len(walk.found) > 0 && now.Version != d.Version) && try < auditTries {
 				continue
 			}
-			if walk.moved && len(walk.found) == 0 {
+			// What its history holds beyond what was read of it was added meanwhile, if the case knows of it by now.
+			known := now.History.N > walk.head.N || now.History.N == walk.head.N && bytes.Equal(now.History.Hash, walk.head.Hash)
+			if walk.head.N > d.History.N && !known {
 				walk.say("history", d.History.N+1, "is not known to its case")
 			}
 		}
@@ -161,7 +163,6 @@ func (a Auditor) interrupted(ctx context.Context, err error) bool {
 type auditWalk struct {
 	head    Head
 	entries int64
-	moved   bool // the history holds entries that the case, as read, does not know
 	found   []Finding
 }
 
@@ -186,7 +187,9 @@ func (a Auditor) walk(ctx context.Context, d Document) (auditWalk, error) {
 		if what := r.entry(e); what != "" {
 			w.say("history", n, what)
 		}
-		w.head.N, w.head.Hash = n, e.Hash
+		if w.head.N, w.head.Hash = n, e.Hash; n == d.History.N { // what follows was added since the case was read
+			a.judge(d, &w, r)
+		}
 		return true
 	}
 	whole := true
@@ -220,7 +223,9 @@ func (a Auditor) walk(ctx context.Context, d Document) (auditWalk, error) {
 		}
 	}
 	if whole {
-		a.judge(d, &w, r)
+		if w.head.N < d.History.N {
+			w.say("history", w.head.N+1, "is missing")
+		}
 		if checked && w.head.N < against.N {
 			w.say("history", against.N, "of the checkpoint is missing")
 		}
@@ -228,16 +233,9 @@ func (a Auditor) walk(ctx context.Context, d Document) (auditWalk, error) {
 	return w, a.looks(ctx, d.ID, &w)
 }
 
-// judge compares the case with what its whole history told.
+// judge compares the case with what its history told up to the entry that the case names.
 func (a Auditor) judge(d Document, w *auditWalk, r replay) {
-	switch {
-	case w.head.N > d.History.N:
-		w.moved = true
-		return
-	case w.head.N < d.History.N:
-		w.say("history", w.head.N+1, "is missing")
-		return
-	case !bytes.Equal(w.head.Hash, d.History.Hash):
+	if !bytes.Equal(w.head.Hash, d.History.Hash) {
 		w.say("history", w.head.N, "is not the one that the case names")
 		return
 	}

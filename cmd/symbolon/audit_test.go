@@ -335,7 +335,7 @@ func TestAnAuditBesideARunningServerFindsNothing(t *testing.T) {
 			}
 		})
 	}
-	for range 20 {
+	for range 5 {
 		if status, out, errs := f.command(t, nil, "audit", "verify"); status != 0 {
 			t.Fatalf("%s %s", out, errs)
 		}
