@@ -23,9 +23,23 @@ import (
 type fanPlan struct {
 	sessions int
 	rates    []int // changes a second, over all sessions
+	places   []place
 	rounds   int
 	each     time.Duration // of publishing, in a round
 }
+
+// place says on which nodes the sockets are. Changes are always handed to the first node.
+type place struct {
+	name, says string
+	node       func(session int) int
+}
+
+// The places: all on the node of the change, all on the other one, or every other one on each.
+var (
+	both = place{"both", "every other socket on the node that was handed the change", func(session int) int { return session % 2 }}
+	same = place{"same", "all on the node that was handed the change", func(int) int { return 0 }}
+	away = place{"other", "none on the node that was handed the change", func(int) int { return 1 }}
+)
 
 const (
 	controls = 8 // connections that bring changes
@@ -73,13 +87,24 @@ func fanOut(ctx context.Context, dir string, plan fanPlan) (err error) {
 		k.redis = redis
 	}
 
-	fmt.Printf("Live fan-out: %d sessions with one socket each over two nodes, changes published on the first, %d rounds of %v\n", plan.sessions, plan.rounds, plan.each)
+	fmt.Printf("Live fan-out: %d sessions with one socket each, changes handed to the first of two nodes, %d rounds of %v\n", plan.sessions, plan.rounds, plan.each)
+	for _, at := range plan.places {
+		if err := compareFan(ctx, plan, at, kinds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compareFan runs all kinds in turn with the sockets at one place, and prints medians over the rounds.
+func compareFan(ctx context.Context, plan fanPlan, at place, kinds []*fanKind) error {
+	fmt.Printf("\n  Sockets: %s\n", at.says)
 	fmt.Printf("  %-12s %8s %9s %9s %14s %9s %10s %9s\n", "", "rate/s", "p50 µs", "p99 µs", "CPU µs/deliv.", "in Redis", "delivered", "msg/del.")
 	for _, rate := range plan.rates {
 		rounds := map[string][]fanRound{}
 		for range plan.rounds {
 			for _, k := range kinds {
-				r, err := k.round(ctx, plan, rate)
+				r, err := k.round(ctx, plan, at, rate)
 				if err != nil {
 					return fmt.Errorf("%s: %w", k.name, err)
 				}
@@ -101,10 +126,10 @@ func fanOut(ctx context.Context, dir string, plan fanPlan) (err error) {
 				pick(k.name, func(r fanRound) float64 { return r.redis }),
 				100*pick(k.name, func(r fanRound) float64 { return r.delivered }), pick(k.name, func(r fanRound) float64 { return r.messages }))
 		}
-		verdict(fmt.Sprintf("p50 against centrifuge at %d/s", rate), pick("symbolon", p50)/pick("centrifuge", p50), 0.80)
-		verdict(fmt.Sprintf("CPU for each delivery against centrifuge at %d/s", rate), pick("symbolon", cpu)/pick("centrifuge", cpu), 0.75)
-		note(fmt.Sprintf("p99 against centrifuge at %d/s", rate), pick("symbolon", p99)/pick("centrifuge", p99))
-		note(fmt.Sprintf("p50 against raw Redis at %d/s", rate), pick("symbolon", p50)/pick("redis", p50))
+		verdict(fmt.Sprintf("p50 against centrifuge at %d/s, %s", rate, at.name), pick("symbolon", p50)/pick("centrifuge", p50), 0.80)
+		verdict(fmt.Sprintf("CPU for each delivery against centrifuge at %d/s, %s", rate, at.name), pick("symbolon", cpu)/pick("centrifuge", cpu), 0.75)
+		note(fmt.Sprintf("p99 against centrifuge at %d/s, %s", rate, at.name), pick("symbolon", p99)/pick("centrifuge", p99))
+		note(fmt.Sprintf("p50 against raw Redis at %d/s, %s", rate, at.name), pick("symbolon", p50)/pick("redis", p50))
 	}
 	return nil
 }
@@ -121,14 +146,14 @@ type ear struct {
 }
 
 // round opens every subscriber, publishes at the rate, and waits for what is on its way.
-func (k *fanKind) round(ctx context.Context, plan fanPlan, rate int) (r fanRound, err error) {
+func (k *fanKind) round(ctx context.Context, plan fanPlan, where place, rate int) (r fanRound, err error) {
 	epoch := time.Now()
 	now := func() int64 { return int64(time.Since(epoch)) + 1 }
 	// The store outlives rounds: what an earlier one put there would count as arrived.
 	if err := k.forget(plan); err != nil {
 		return r, err
 	}
-	ears, err := k.open(plan.sessions)
+	ears, err := k.open(plan.sessions, where)
 	defer func() {
 		for _, e := range ears {
 			if e != nil {
@@ -256,8 +281,8 @@ func (k *fanKind) forget(plan fanPlan) error {
 // fanStore is the store that symbolon's nodes share, mapped here too.
 var fanStore store
 
-// open opens every subscriber. Session i is on node i%2.
-func (k *fanKind) open(sessions int) ([]*ear, error) {
+// open opens every subscriber at its place.
+func (k *fanKind) open(sessions int, where place) ([]*ear, error) {
 	ears := make([]*ear, sessions)
 	var failed atomic.Pointer[error]
 	var opening sync.WaitGroup
@@ -270,7 +295,7 @@ func (k *fanKind) open(sessions int) ([]*ear, error) {
 			if k.raw != "" {
 				ears[i], err = subscribe(k.raw, caseOf(i))
 			} else {
-				ears[i], err = k.socket(i)
+				ears[i], err = k.socket(i, where)
 			}
 			if err != nil {
 				failed.Store(&err)
@@ -284,8 +309,8 @@ func (k *fanKind) open(sessions int) ([]*ear, error) {
 	return ears, nil
 }
 
-func (k *fanKind) socket(session int) (*ear, error) {
-	ws, err := dial("ws://"+k.at[session%2].Web+"/live/"+strconv.Itoa(session), session%8, nil)
+func (k *fanKind) socket(session int, where place) (*ear, error) {
+	ws, err := dial("ws://"+k.at[where.node(session)].Web+"/live/"+strconv.Itoa(session), session%8, nil)
 	if err != nil {
 		return nil, err
 	}

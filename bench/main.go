@@ -56,6 +56,15 @@ func main() {
 		rate, err = strconv.Atoi(s)
 		return err
 	})
+	flag.Func("place", "where the sockets of the fan-out are, in place of one after the other: both, same, other", func(s string) error {
+		for _, p := range []place{both, same, away} {
+			if p.name == s {
+				where = &p
+				return nil
+			}
+		}
+		return fmt.Errorf("no place %q", s)
+	})
 	flag.Parse()
 	_ = os.Setenv(profileFolder, *profiles)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -98,12 +107,15 @@ func bench(ctx context.Context, program, tusd string, only []string, quick bool)
 		run  func() error
 	}{
 		{"fan", func() error {
-			plan := fanPlan{sessions: 1000, rates: []int{1000, 4000, 12000}, rounds: 3, each: 2 * time.Second}
+			plan := fanPlan{sessions: 1000, rates: []int{1000, 4000, 12000}, places: []place{both, same, away}, rounds: 3, each: 2 * time.Second}
 			if quick {
-				plan = fanPlan{sessions: 500, rates: []int{4000}, rounds: 1, each: 2 * time.Second}
+				plan = fanPlan{sessions: 500, rates: []int{4000}, places: []place{both}, rounds: 1, each: 2 * time.Second}
 			}
 			if rounds > 0 {
 				plan.rounds = rounds
+			}
+			if where != nil {
+				plan.places = []place{*where}
 			}
 			if rate > 0 {
 				plan.rates = []int{rate}
@@ -149,7 +161,10 @@ func bench(ctx context.Context, program, tusd string, only []string, quick bool)
 	return nil
 }
 
-var missed, rounds, rate int
+var (
+	missed, rounds, rate int
+	where                *place
+)
 
 // verdict prints a ratio and whether it keeps its goal.
 func verdict(what string, ratio, goal float64) {

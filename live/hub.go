@@ -786,12 +786,12 @@ func (h *Hub) flow(flowing bool) {
 func (h *Hub) publishAll(ctx context.Context) bool {
 	var b batch
 	for {
+		if !h.waits() {
+			return true
+		}
 		// Listeners and whoever makes changes now go first: then one trip serves for more.
 		runtime.Gosched()
 		all := h.board(&b)
-		if !all && len(b.asks) == 0 {
-			return true
-		}
 		limited, cancel := context.WithTimeout(ctx, busTimeout)
 		var numbers []Given
 		var err error
@@ -806,6 +806,13 @@ func (h *Hub) publishAll(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// waits says whether there is something to publish; only publishAll takes it away.
+func (h *Hub) waits() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all || len(h.unpublished) > 0
 }
 
 // batch is what goes to the bus in one trip.
