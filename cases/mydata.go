@@ -75,6 +75,20 @@ func (s *Service) RequestErasure(ctx context.Context, by Actor, id string, accou
 	return false, err
 }
 
+// NoteDownload writes into the history that its applicant, by, took along all that is held of them, and returns the case.
+// It is not a change of the case by who asked for it: it is theirs to do of a restricted case too, and keeps none longer.
+func (s *Service) NoteDownload(ctx context.Context, by Actor, id string) (Case, error) {
+	return s.change(ctx, Actor{Kind: BySystem}, id, anyVersion, func(c *change) error {
+		if c.Erased() {
+			return ErrUnknown
+		}
+		c.quiet = true
+		c.note(Entry{Event: "data_downloaded"})
+		c.Pending[len(c.Pending)-1].Actor = by
+		return nil
+	})
+}
+
 // minimize destroys what no law makes one keep of a customer: what was typed and not stored, what belongs to levels that
 // were never approved, and what rests on a consent alone.
 func (s *Service) minimize(c *change) error {

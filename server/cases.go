@@ -118,7 +118,7 @@ var toldEvents = []string{
 	"case_created", "identity_stored", "take_stored", "take_accepted",
 	"level_open", "level_locked", "level_submitted", "level_checking", "level_in_review", "level_approved", "level_resubmit", "level_rejected", "level_revoked",
 	"handoff_offer", "handoff_cancel", "handoff_takeback", "handoff_supersede", "handoff_lock", "handoff_report", "handoff_expire", "handoff_ended",
-	"consent_given", "consent_declined", "consent_withdrawn", "objection", "erasure_requested",
+	"consent_given", "consent_declined", "consent_withdrawn", "objection", "data_downloaded", "erasure_requested",
 }
 
 // told is an entry of the history as its applicant may read it; ok is false where it is not theirs to read.

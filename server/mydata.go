@@ -143,6 +143,9 @@ func (s *Server) downloadData(c *fiber.Ctx) error {
 	if err := s.cfg.Sessions.Allow(ctx, downloads, p.session.AccountID); err != nil {
 		return err
 	}
+	if own, err = s.cfg.Cases.NoteDownload(ctx, p.actor(), own.ID); err != nil {
+		return err
+	}
 	all, err := s.copyOf(ctx, p, own)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/server/servertest"
@@ -148,10 +149,14 @@ func TestMyDataIsToldTakenAlongAndErased(t *testing.T) {
 	if err != nil || !bytes.Equal(photo, servertest.Photo(1)) {
 		t.Errorf("the photo of %s is another one: %v", front, err)
 	}
+	if !strings.Contains(string(data), `"data_downloaded"`) {
+		t.Error("the copy does not say that it was taken")
+	}
 	for range 4 {
 		p.Do("GET", p.Path("/data.zip"), nil).Want(t, 200)
 	}
 	p.Do("GET", p.Path("/data.zip"), nil).Want(t, 429, "too_many_requests")
+	downloads(t, p, 5)
 
 	// A customer's case is restricted: the phone is stopped, nothing is added, and it says so.
 	phone, _ := p.Phone("document_back")
@@ -166,6 +171,10 @@ func TestMyDataIsToldTakenAlongAndErased(t *testing.T) {
 	p.Do("PUT", p.Path("/consents/documents"), given(false)).Want(t, 409, "case_restricted")
 	p.Do("POST", p.Path("/handoffs"), map[string]any{"steps": []string{"document_back"}}).Want(t, 409, "case_restricted")
 	p.Do("GET", p.Path("/data"), nil).Want(t, 200)
+	s.Clock.Advance(11 * time.Minute)
+	confirm(p)
+	p.Do("GET", p.Path("/data.zip"), nil).Want(t, 200) // it stays theirs to know
+	downloads(t, p, 6)
 
 	// Who is no customer yet is erased at once, with the account where that is wanted.
 	q := s.Applicant(t)
@@ -186,6 +195,15 @@ func TestMyDataIsToldTakenAlongAndErased(t *testing.T) {
 	elsewhere.Do("GET", "/v1/me", nil).Want(t, 401, "session_unknown")
 	elsewhere.Do("POST", "/v1/cases", map[string]any{"kind": "person"}).Want(t, 401, "session_unknown")
 	q.Do("POST", "/v1/session", map[string]any{"email": q.Email, "password": q.Password}).Want(t, 401, "credentials_wrong")
+}
+
+// downloads checks how often the history that an applicant reads says that they took their data along.
+func downloads(t *testing.T, p *servertest.Client, want int) {
+	t.Helper()
+	a := p.Do("GET", p.Path("/events?limit=200"), nil).Want(t, 200)
+	if got := strings.Count(string(a.Body), `"event":"data_downloaded","actor":"applicant"`); got != want {
+		t.Errorf("the history tells of %d downloads, want %d: %s", got, want, a.Body)
+	}
 }
 
 func TestARefusalIsObjectedToOnce(t *testing.T) {

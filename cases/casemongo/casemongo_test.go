@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server is the address of a MongoDB 6 or later for tests, whose databases symbolon_test_… come and go.
-func server(t *testing.T) string {
+func server(t testing.TB) string {
 	t.Helper()
 	uri := os.Getenv("SYMBOLON_TEST_MONGO_URL")
 	if uri == "" {
@@ -33,7 +33,7 @@ func server(t *testing.T) string {
 }
 
 // newDatabase gives the address of a new database, which is dropped with the test.
-func newDatabase(t *testing.T) string {
+func newDatabase(t testing.TB) string {
 	t.Helper()
 	uri := server(t)
 	name := "symbolon_test_" + strings.ToLower(ulid.Make().String())
@@ -62,7 +62,7 @@ func newDatabase(t *testing.T) string {
 	return scheme + "://" + hosts + "/" + name + "?" + query
 }
 
-func open(t *testing.T, uri string) *casemongo.Store {
+func open(t testing.TB, uri string) *casemongo.Store {
 	t.Helper()
 	s, err := casemongo.Open(t.Context(), uri)
 	if err != nil {

@@ -23,34 +23,46 @@ func afterPlace(at string, t time.Time, then bson.D) bson.A {
 	return append(bson.A{bson.D{{Key: at, Value: bson.D{{Key: "$gt", Value: t}}}}}, both...)
 }
 
-// Waiting lists what waits for people, the longest first.
-func (s *Store) Waiting(ctx context.Context, q cases.QueueQuery) (page []cases.QueueItem, next string, err error) {
-	at, err := cases.ParseCursor(q.Cursor)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, text := range []string{string(q.State), string(q.Kind), q.Reason, q.Language} {
-		if !utf8.ValidString(text) {
-			return nil, "", nil
-		}
-	}
-	// A bound of the right type, so that cases that do not wait are not even looked at.
-	from := time.UnixMilli(0).AddDate(-1000, 0, 0)
+// The indexes of the queue. Each begins with what a filter names and goes on in the order of the queue, so that what it finds
+// needs no sorting. They are named in the questions, because a planner that guesses may well sort 100,000 cases instead.
+var (
+	byWaiting         = ascending("waiting.since", "_id")
+	byWaitingState    = ascending("waiting.state", "waiting.since", "_id")
+	byWaitingLevel    = ascending("waiting.level", "waiting.since", "_id")
+	byWaitingReason   = ascending("waiting.reason", "waiting.since", "_id")
+	byWaitingReported = ascending("waiting.reported", "waiting.since", "_id")
+	byWaitingCounts   = ascending("waiting.state", "waiting.level")
+)
+
+// anyTime is a bound of the right type, so that cases that do not wait are not even looked at.
+func anyTime() time.Time { return time.UnixMilli(0).AddDate(-1000, 0, 0) }
+
+// waitingQuery is the filter of a page of the queue, and the index that it goes through; nil where a list of cases is shorter than any.
+func waitingQuery(q cases.QueueQuery, at cases.Cursor) (filter, index bson.D) {
+	from := anyTime()
 	if at.ID != "" {
 		from = at.UpdatedAt
 	}
-	filter := bson.D{{Key: "waiting.since", Value: bson.D{{Key: "$gte", Value: from}}}}
-	add := func(set bool, field string, value any) {
-		if set {
-			filter = append(filter, bson.E{Key: "waiting." + field, Value: value})
+	filter, index = bson.D{{Key: "waiting.since", Value: bson.D{{Key: "$gte", Value: from}}}}, byWaiting
+	add := func(set bool, field string, by bson.D, value any) {
+		if !set {
+			return
+		}
+		filter = append(filter, bson.E{Key: "waiting." + field, Value: value})
+		if by != nil {
+			index = by
 		}
 	}
-	add(q.State != "", "state", q.State)
-	add(q.Level != 0, "level", q.Level)
-	add(q.Kind != "", "kind", q.Kind)
-	add(q.Reason != "", "reason", q.Reason)
-	add(q.Language != "", "language", q.Language)
-	add(q.Reported, "reported", true)
+	// The last that is asked for counts: the rarer the later.
+	add(q.Kind != "", "kind", nil, q.Kind)
+	add(q.Language != "", "language", nil, q.Language)
+	add(q.State != "", "state", byWaitingState, q.State)
+	add(q.Level != 0, "level", byWaitingLevel, q.Level)
+	add(q.Reported, "reported", byWaitingReported, true)
+	add(q.Reason != "", "reason", byWaitingReason, q.Reason)
+	if q.Among != nil {
+		index = nil
+	}
 	var both bson.A
 	if q.Among != nil {
 		both = append(both, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: q.Among}}}})
@@ -64,9 +76,27 @@ func (s *Store) Waiting(ctx context.Context, q cases.QueueQuery) (page []cases.Q
 	if both != nil {
 		filter = append(filter, bson.E{Key: "$and", Value: both})
 	}
+	return filter, index
+}
+
+// Waiting lists what waits for people, the longest first.
+func (s *Store) Waiting(ctx context.Context, q cases.QueueQuery) (page []cases.QueueItem, next string, err error) {
+	at, err := cases.ParseCursor(q.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, text := range []string{string(q.State), string(q.Kind), q.Reason, q.Language} {
+		if !utf8.ValidString(text) {
+			return nil, "", nil
+		}
+	}
+	filter, index := waitingQuery(q, at)
 	limit := cases.PageSize(q.Limit)
-	found, err := list[cases.Document](ctx, s.cases, filter, options.Find().
-		SetProjection(ascending("version", "waiting")).SetSort(ascending("waiting.since", "_id")).SetLimit(int64(limit)+1))
+	how := options.Find().SetProjection(ascending("version", "waiting")).SetSort(byWaiting).SetLimit(int64(limit) + 1)
+	if index != nil {
+		how.SetHint(index)
+	}
+	found, err := list[cases.Document](ctx, s.cases, filter, how)
 	if err != nil {
 		return nil, "", err
 	}
@@ -84,7 +114,8 @@ func (s *Store) Waiting(ctx context.Context, q cases.QueueQuery) (page []cases.Q
 func (s *Store) WaitingCounts(ctx context.Context) (all []cases.QueueCount, err error) {
 	for _, state := range []cases.LevelState{cases.AwaitingSecond, cases.Escalated, cases.InReview, cases.Reported, cases.Suspended} {
 		for level := range 4 {
-			n, err := s.cases.CountDocuments(ctx, bson.D{{Key: "waiting.state", Value: state}, {Key: "waiting.level", Value: level}})
+			n, err := s.cases.CountDocuments(ctx, bson.D{{Key: "waiting.state", Value: state}, {Key: "waiting.level", Value: level}},
+				options.Count().SetHint(byWaitingCounts))
 			if err != nil {
 				return nil, failed(ctx, "count the queue", err)
 			}
@@ -98,8 +129,8 @@ func (s *Store) WaitingCounts(ctx context.Context) (all []cases.QueueCount, err 
 
 // WaitingSince returns since when the case at a place of the queue waits.
 func (s *Store) WaitingSince(ctx context.Context, place int64) (time.Time, error) {
-	d, err := one[cases.Document](ctx, s.cases, errNone, bson.D{{Key: "waiting.since", Value: bson.D{{Key: "$gte", Value: time.UnixMilli(0).AddDate(-1000, 0, 0)}}}},
-		options.FindOne().SetProjection(ascending("waiting.since")).SetSort(ascending("waiting.since", "_id")).SetSkip(max(place, 0)))
+	d, err := one[cases.Document](ctx, s.cases, errNone, bson.D{{Key: "waiting.since", Value: bson.D{{Key: "$gte", Value: anyTime()}}}},
+		options.FindOne().SetProjection(ascending("waiting.since")).SetSort(byWaiting).SetHint(byWaiting).SetSkip(max(place, 0)))
 	if errors.Is(err, errNone) {
 		return time.Time{}, nil
 	}

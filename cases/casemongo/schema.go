@@ -45,12 +45,7 @@ var migrations = []func(context.Context, *Store) error{
 			indexes []mongo.IndexModel
 		}{
 			{s.cases, []mongo.IndexModel{
-				{Keys: ascending("waiting.since", "_id")},
-				{Keys: ascending("waiting.state", "waiting.since", "_id")},
-				{Keys: ascending("waiting.level", "waiting.since", "_id")},
-				{Keys: ascending("waiting.reason", "waiting.since", "_id")},
-				{Keys: ascending("waiting.reported", "waiting.since", "_id")},
-				{Keys: ascending("waiting.state", "waiting.level")},
+				{Keys: byWaiting}, {Keys: byWaitingState}, {Keys: byWaitingLevel}, {Keys: byWaitingReason}, {Keys: byWaitingReported}, {Keys: byWaitingCounts},
 				{Keys: ascending("at_step", "stalled_since")},
 			}},
 			{s.leases, []mongo.IndexModel{{Keys: ascending("until", "_id")}}},

@@ -1,9 +1,9 @@
 package casesqlite_test
 
 import (
-	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/symbolon/symbolon/cases"
 	"github.com/symbolon/symbolon/cases/casesqlite"
+	"github.com/symbolon/symbolon/cases/casetest"
 )
 
 // No question to the queue reads a case that does not wait, nor sorts what it found.
@@ -140,43 +141,14 @@ func BenchmarkQueue(b *testing.B) {
 		b.Fatal(err)
 	}
 	const n = 100_000
-	_, err = db.ExecContext(b.Context(), fmt.Sprintf(`WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < %d)
+	// casetest.WaitingCase, by the database itself: one by one it would take minutes.
+	_, err = db.ExecContext(b.Context(), fmt.Sprintf(`WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < %d - 1)
 		INSERT INTO cases (id, version, handoff_epoch, account_id, state, level, updated_at, waiting, waiting_state, waiting_level, waiting_since, waiting_kind,
 			waiting_reason, waiting_language, waiting_reported, body)
-		SELECT 'case_' || n, 1, 0, 'acc_' || n, 'in_review', 1, n, '{"state":"in_review","level":2,"since":"2026-01-01T00:00:00Z"}', 'in_review', 1 + n %% 3, n, 'person',
-			iif(n %% 1000 = 0, 'duplicate.identity', ''), 'en', n %% 5000 = 0, '{}' FROM i`, n))
-	if err != nil {
+		SELECT printf('cas_%%07d', n), 1, 0, 'acc_' || n, 'in_review', 1, n, '{"state":"in_review","level":2,"since":"2026-01-01T00:00:00Z"}', 'in_review', 1 + n %% 3, n,
+			'person', iif(n %% 1000 = 0, 'duplicate.identity', ''), 'en', n %% 5000 = 0, '{}' FROM i`, n))
+	if err := errors.Join(err, db.Close()); err != nil {
 		b.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
-		b.Fatal(err)
-	}
-	ctx := context.Background()
-	for name, q := range map[string]cases.QueueQuery{
-		"all": {}, "level": {Level: 3}, "reason": {Reason: "duplicate.identity"}, "reported": {Reported: true},
-		"far": {Cursor: cases.Cursor{UpdatedAt: time.UnixMilli(99_000), ID: "case_99000"}.String()},
-	} {
-		q.Limit = 50
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				if page, _, err := s.Waiting(ctx, q); err != nil || len(page) < 20 {
-					b.Fatalf("%d cases, %v", len(page), err)
-				}
-			}
-		})
-	}
-	b.Run("counts", func(b *testing.B) {
-		for b.Loop() {
-			if all, err := s.WaitingCounts(ctx); err != nil || len(all) != 3 {
-				b.Fatal(all, err)
-			}
-		}
-	})
-	b.Run("median", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := s.WaitingSince(ctx, n/2); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+	casetest.BenchmarkQueue(b, s, n)
 }
