@@ -93,7 +93,7 @@ bin/tusd: bench/tusd/go.mod
 	cd bench/tusd && go build -trimpath -o ../../bin/tusd github.com/tus/tusd/v2/cmd/tusd
 
 .PHONY: bench
-bench: build bin/tusd ## ratios against named peers on this machine, within seven minutes; bench/README.md says how to read them
+bench: build bin/tusd ## ratios against named peers on this machine, within ten minutes; bench/README.md says how to read them
 	cd bench && go run -mod=mod . -symbolon ../bin/symbolon
 
 .PHONY: bench-quick
