@@ -126,6 +126,9 @@ func (s *Service) save(ctx context.Context, old Document, c *change) {
 	}
 	c.Waiting, c.AtStep = c.waiting(), c.atStep()
 	c.FaceEntry = c.faceEntry(s.cfg.Policy)
+	if c.FaceEntry == nil { // what was found rested on it
+		c.FaceHits = nil
+	}
 	if c.Level >= s.cfg.Policy.Retention.CustomerLevel && c.CustomerSince.IsZero() && !c.Erased() {
 		c.CustomerSince = c.at
 	}

@@ -108,4 +108,8 @@ func TestOnePersonInTwoCasesIsSeenByReviewersAlone(t *testing.T) {
 	if got := hits(shows(t, s, 3, true)); !slices.Equal(got, []string{second.CaseID}) {
 		t.Errorf("found in %q, want the second alone", got)
 	}
+	consent(second, false).Want(t, 200)
+	if own, err = s.Cases.Get(t.Context(), second.CaseID); err != nil || len(own.FaceHits) > 0 {
+		t.Errorf("after withdrawing it keeps what was found: %v %v", own.FaceHits, err)
+	}
 }
