@@ -216,24 +216,28 @@ func (s *Service) ConfirmEmail(ctx context.Context, token string) error {
 	return err
 }
 
-// ResetPassword sets a new password by the link of a letter, and returns whose it is. The link ends with it; what the old
-// password opened is the caller's to close. fault.Fields for the password, ErrLink, ErrBusy.
-func (s *Service) ResetPassword(ctx context.Context, token, password string) (Account, error) {
+// ResetPassword sets a new password by the link of a letter, which ends with it. What the old password opened is closed by
+// end, before, so that the link still works where that fails, and after, for what was opened meanwhile. fault.Fields for the
+// password, ErrLink, ErrBusy.
+func (s *Service) ResetPassword(ctx context.Context, token, password string, end func(ctx context.Context, accountID string) error) error {
 	if bad := badPassword(password); bad != nil {
-		return Account{}, fault.Fields(bad...)
+		return fault.Fields(bad...)
 	}
-	if _, err := s.linked(ctx, LetterReset, token); err != nil {
-		return Account{}, err // before the work of hashing
+	d, err := s.linked(ctx, LetterReset, token) // before the work of hashing
+	if err != nil {
+		return err
 	}
 	hash, err := s.passwords.hash(ctx, norm.NFC.String(password))
 	if err != nil {
-		return Account{}, err
+		return err
 	}
-	a, err := s.byLink(ctx, LetterReset, token, func(d *AccountDocument) { d.Password = hash })
-	if err != nil {
-		return Account{}, err
+	if err := end(ctx, d.ID); err != nil {
+		return err
 	}
-	return a, s.post(letter{kind: LetterChanged, account: a.ID})
+	if _, err := s.byLink(ctx, LetterReset, token, func(d *AccountDocument) { d.Password = hash }); err != nil {
+		return err
+	}
+	return errors.Join(end(ctx, d.ID), s.post(letter{kind: LetterChanged, account: d.ID}))
 }
 
 // byLink changes the account of a link, whose holder reads its mail.

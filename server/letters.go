@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -54,17 +55,20 @@ func (s *Server) resetPassword(c *fiber.Ctx) error {
 	if in.Password == "" || len(in.Password) > maxPassword {
 		return fault.Fields(fault.Field{Field: "password", Code: "invalid", Detail: "A password of at most 256 bytes."})
 	}
-	ctx := c.UserContext()
-	a, err := s.cfg.Cases.ResetPassword(ctx, in.Token, in.Password)
-	if err != nil {
+	if err := s.cfg.Cases.ResetPassword(c.UserContext(), in.Token, in.Password, s.signOutEverywhere); err != nil {
 		return err
 	}
-	if err := s.cfg.Sessions.EndAll(ctx, a.ID); err != nil {
+	return c.SendStatus(http.StatusNoContent)
+}
+
+// signOutEverywhere ends everything that was opened with an account's password: sessions, apps, and the phone.
+func (s *Server) signOutEverywhere(ctx context.Context, accountID string) error {
+	if err := s.cfg.Sessions.EndAll(ctx, accountID); err != nil {
 		return err
 	}
-	own, err := s.cfg.Cases.Of(ctx, a.ID)
+	own, err := s.cfg.Cases.Of(ctx, accountID)
 	if errors.Is(err, cases.ErrUnknown) {
-		return c.SendStatus(http.StatusNoContent)
+		return nil
 	}
 	if err != nil {
 		return err
@@ -77,7 +81,7 @@ func (s *Server) resetPassword(c *fiber.Ctx) error {
 		return err
 	}
 	s.cfg.Hub.Changed(ctx, own.ID) // sockets look again, and find themselves signed out
-	return c.SendStatus(http.StatusNoContent)
+	return nil
 }
 
 // confirmEmail notes that whoever has the link reads the mail of an account's address.

@@ -123,6 +123,11 @@ func TestANewPasswordEndsWhatTheOldOneOpened(t *testing.T) {
 	s.Clock.Advance(cases.ResetLinkFor)
 	anyone.Do("POST", "/v1/password/reset", reset(first, "a password that is new")).Want(t, 410, "link_over")
 	second, third := ask(), ask()
+	// As long as what was opened cannot be closed, nothing is spent.
+	down := errors.New("no sessions now")
+	if err := s.Cases.ResetPassword(t.Context(), third, "a password that is new", func(context.Context, string) error { return down }); !errors.Is(err, down) {
+		t.Errorf("where nobody can be signed out: %v", err)
+	}
 	anyone.Do("POST", "/v1/password/reset", reset(third, "a password that is new")).Want(t, 204)
 	box.one(t, s, cases.LetterChanged, p.Email)
 	for _, used := range []string{second, third} {
