@@ -8,6 +8,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/symbolon/symbolon/cases"
 )
 
 // matrix is what may happen to a handoff, event by event in every state, with what comes of it at the desk and
@@ -600,7 +602,12 @@ func (p *tab) copied(hook string) string {
 // they were, and nobody signs in or scans.
 func (w *world) restarts(t *testing.T) {
 	t.Parallel()
-	real := newProgram(t, w.binary, false)
+	const usual, freezes = "\nreport: marks\n", "\nreport: freezes\n"
+	policy := string(cases.DefaultPolicyFile())
+	if !strings.Contains(policy, usual) {
+		t.Fatalf("the default policy has no %q", usual)
+	}
+	real := newProgram(t, w.binary, false, "--policy", policyFile(t, []byte(strings.Replace(policy, usual, freezes, 1))))
 	p := w.newPair(t, site{url: real.url}, "en")
 	cut := func(p *pair) {
 		p.Helper()
@@ -640,6 +647,19 @@ func (w *world) restarts(t *testing.T) {
 		p.desk.until(one("mirror") + `?.dataset.here === "true"`)
 		p.phone.press("start")
 		p.phone.until(one("screen-permission") + " || " + one("screen-photo") + " || " + one("screen-check"))
+	})
+	// Here a report freezes the case, so it comes last: nothing can be begun any more, and the desk says why.
+	p.cell("it is not me, and a report freezes", "claimed", func(p *pair) {
+		p.phone.press("not-me")
+		p.phone.press("report")
+		p.phone.plain("stopped", "phone.end", "end-reported", "reported")
+		p.desk.plain("handoff-frozen", "handoff.reported", "frozen", "problem.case_frozen")
+		if eval[bool](p.desk, one("handoff-new")+" !== null") {
+			p.Error("the desk offers a code that nobody would get")
+		}
+		p.desk.press("handoff-overview")
+		p.desk.plain("overview", "menu.identity", "frozen", "problem.case_frozen")
+		p.desk.shootHere("overview-frozen")
 	})
 }
 

@@ -146,6 +146,8 @@ func Newcomers(t Reporter, cases int, busA, busB live.Bus) {
 		})
 	}
 	working.Wait()
+	stop()
+	running.Wait()
 	w.check(t, true)
 }
 

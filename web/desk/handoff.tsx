@@ -275,7 +275,17 @@ function Done({ level }: { level: number }) {
 }
 
 function Ended({ level, state }: { level: number; state: "expired" | "cancelled" | "locked" | "reported" | "superseded" | "none" }) {
-  const { operator } = useDesk();
+  const { operator, case: c } = useDesk();
+  if (state === "reported" && c?.frozen) { // nothing can be begun until somebody has looked
+    return (
+      <div class="ended" data-test="handoff-ended" data-state={state}>
+        <Token state="locked" size="xl" />
+        <Heading screen="handoff-frozen" title={t("handoff.reported")}>{t("handoff.reported")}</Heading>
+        <p class="lead" data-test="frozen">{t("problem.case_frozen")}</p>
+        <p><Button kind="quiet" test="handoff-overview" onClick={() => go("/identity")}>{t("overview.title")}</Button></p>
+      </div>
+    );
+  }
   return (
     <div class="ended" data-test="handoff-ended" data-state={state}>
       <Token state="locked" size="xl" />

@@ -89,7 +89,7 @@ export function Overview() {
   return (
     <Verify level={0}>
       <Heading screen="overview" title={t("overview.title")}>{t("menu.identity")}</Heading>
-      <p class="lead">{c?.state === "approved" && !act ? t("overview.done") : t("prepare", { min: total })}</p>
+      {c?.frozen ? null : <p class="lead">{c?.state === "approved" && !act ? t("overview.done") : t("prepare", { min: total })}</p>}
       {c?.restricted ? <Callout tone="plain"><p>{t("problem.case_restricted")} <To place="/data">{t("data.title")}</To></p></Callout> : null}
       {c && !c.frozen && !c.restricted ? <ConfirmNotice /> : null}
       {c?.frozen ? <Callout tone="warn" test="frozen"><p>{t("problem.case_frozen")}</p></Callout> : null}
