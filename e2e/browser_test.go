@@ -296,7 +296,7 @@ func (p *tab) press(hook string) {
 			const e = `+one(hook)+`;
 			e?.scrollIntoView({ block: "center", behavior: "instant" });
 			const r = e?.getBoundingClientRect();
-			if (!r) return [];
+			if (!r || e.ariaDisabled === "true" && !e.ariaBusy) return []; // not yet
 			const x = r.x + r.width / 2, y = r.y + r.height / 2;
 			const top = document.elementFromPoint(x, y);
 			return top && (e.contains(top) || top.contains(e)) ? [x, y] : [];
@@ -305,7 +305,7 @@ func (p *tab) press(hook string) {
 			break
 		}
 		if time.Now().After(end) {
-			p.fail("%s cannot be pressed: something else lies on it", hook)
+			p.fail("%s cannot be pressed: something else lies on it, or it waits for something", hook)
 		}
 	}
 	if p.touch {

@@ -10,6 +10,7 @@ import type { CaptureStep } from "../shared/types";
 import type { Phone, Take } from "./model";
 import { stepName } from "./screens";
 import { storedTake } from "./screen";
+import { useSettled } from "./settled";
 import { More, OfflineBar } from "./shell";
 import { useAwake } from "./wake";
 
@@ -17,6 +18,7 @@ import { useAwake } from "./wake";
 export function Check({ phone, step, take }: { phone: Phone; step: CaptureStep; take: Take | null }) {
   useAwake();
   useEffect(() => phone.say({ step: step.id, phase: "checking_take" }), [phone, step.id]);
+  const settled = useSettled(take?.id);
   const failed = take?.state === "failed";
   const problem = take?.error ?? phone.problem;
   return (
@@ -43,7 +45,7 @@ export function Check({ phone, step, take }: { phone: Phone; step: CaptureStep; 
         </div>
         <Picture take={take} step={step} />
         <div class="check-actions">
-          <button type="button" class="button cap-button" data-test="retake" aria-busy={phone.busy || undefined} onClick={() => void phone.retake(step, take)}>
+          <button type="button" class="button cap-button" data-test="retake" aria-busy={phone.busy || undefined} aria-disabled={!settled || undefined} onClick={() => settled && void phone.retake(step, take)}>
             {t("photo.check.again")}
           </button>
           <button
@@ -51,7 +53,8 @@ export function Check({ phone, step, take }: { phone: Phone; step: CaptureStep; 
             class="button cap-button cap-primary"
             data-test="use-photo"
             aria-busy={phone.busy || undefined}
-            onClick={() => void (take === null ? phone.useStored(step) : phone.use(take))}
+            aria-disabled={!settled || undefined}
+            onClick={() => settled && void (take === null ? phone.useStored(step) : phone.use(take))}
           >
             {t(failed ? "phone.retry" : "photo.check.use")}
           </button>

@@ -12,6 +12,7 @@ import type { Finding } from "./findings";
 import type { Phone } from "./model";
 import { promptAt } from "./prompts";
 import { stepName } from "./screens";
+import { useSettled } from "./settled";
 import { More, OfflineBar } from "./shell";
 import { useAwake } from "./wake";
 
@@ -19,6 +20,7 @@ import { useAwake } from "./wake";
 export function Look({ phone, step, clip }: { phone: Phone; step: CaptureStep; clip: Clip }) {
   useAwake();
   useEffect(() => phone.say({ step: step.id, phase: "checking_take" }), [phone, step.id]);
+  const settled = useSettled(clip.id);
   const total = clip.bytes.size + (clip.still?.size ?? 0);
   const problem = clip.state === "failed" ? (clip.error ?? phone.problem) : null;
   return (
@@ -51,10 +53,10 @@ export function Look({ phone, step, clip }: { phone: Phone; step: CaptureStep; c
             {clip.sent !== null ? t("clip.sent", { mb: megabytes(total) }) : t("send.size", { sent: megabytes(clip.stored), total: megabytes(total) })}
           </p>
           <div class="check-actions">
-            <button type="button" class="button cap-button" data-test="record-again" onClick={() => phone.clips.again(clip)}>
+            <button type="button" class="button cap-button" data-test="record-again" aria-disabled={!settled || undefined} onClick={() => settled && phone.clips.again(clip)}>
               {t("clip.check.again")}
             </button>
-            <button type="button" class="button cap-button cap-primary" data-test="keep-clip" onClick={() => void phone.clips.use(clip)}>
+            <button type="button" class="button cap-button cap-primary" data-test="keep-clip" aria-disabled={!settled || undefined} onClick={() => settled && void phone.clips.use(clip)}>
               {t(problem === null ? "clip.check.keep" : "phone.retry")}
             </button>
           </div>
