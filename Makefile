@@ -65,10 +65,9 @@ COMPUTES := modernc.org/sqlite/lib modernc.org/libc modernc.org/memory image/...
 	github.com/klauspost/compress/... golang.org/x/crypto/argon2 ./checks/checkstest ./checks/face/facetest
 RACE := -race $(foreach p,$(COMPUTES),-gcflags=$(p)=-race=false)
 
-# Four packages at once: on two processors some wait for programs and clocks while others compute.
 .PHONY: test-go
 test-go: web weights
-	scripts/gotest.sh $(RACE) -p 4 -shuffle=on -timeout 8m $(PACKAGES)
+	scripts/gotest.sh $(RACE) -shuffle=on -timeout 8m $(PACKAGES)
 
 .PHONY: test-e2e
 test-e2e: web weights ## the end-to-end run with a browser
